@@ -1,0 +1,7 @@
+/* aedile.h: knowledge editing of GPT-style language models. Includes the whole public interface:
+ * status.h (errors, hooks), model.h (open, score, generate), edit.h (requests, templates, moments, edits),
+ * journal.h (edits on disk, revert, export). */
+#ifndef AEDILE_H
+#define AEDILE_H
+#include "aedile/journal.h"
+#endif

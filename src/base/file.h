@@ -1,0 +1,50 @@
+/* base/file.h: files read by mapping, written whole or not at all. Paths are UTF-8 byte strings. */
+#ifndef AE_BASE_FILE_H
+#define AE_BASE_FILE_H
+
+#include <stdio.h>
+
+#include "base/error.h"
+
+/* A read-only mapping of a whole file. An empty file has size 0 and data "". */
+typedef struct ae_map {
+    const unsigned char *data;
+    size_t size;
+    char *path; // for messages
+} ae_map;
+
+ae_status ae_map_open(const char *path, ae_map *out);
+void ae_map_close(ae_map *map); // zeroed by this; a zeroed one is fine
+
+/* The whole file as a NUL-terminated string (free with ae_free); AE_ERR_FORMAT if it is larger than `limit`. */
+ae_status ae_file_read(const char *path, size_t limit, char **text, size_t *length);
+
+/* A file that appears under its name complete or not at all: written to a private temporary file in the same
+ * folder, flushed to disk and renamed by _commit; _abandon (or a crash) leaves the old file as it was. */
+typedef struct ae_atomic_file {
+    FILE *stream; // write here; errors are caught by _commit at the latest
+    char *path, *temporary;
+} ae_atomic_file;
+
+ae_status ae_atomic_open(const char *path, ae_atomic_file *out);
+ae_status ae_atomic_commit(ae_atomic_file *file);  // releases `file` in any case
+void ae_atomic_abandon(ae_atomic_file *file);      // a zeroed or committed one is fine
+ae_status ae_atomic_write(const char *path, const void *bytes, size_t length); // all three in one
+
+bool ae_path_exists(const char *path);
+bool ae_path_is_folder(const char *path);
+
+/* "folder/name"; free with ae_free. NULL on lack of memory. */
+char *ae_path_join(const char *folder, const char *name);
+
+/* Makes the folder and those above it; one that is there is fine. */
+ae_status ae_folder_make(const char *path);
+
+/* Names in a folder, without "." and "..", sorted by byte value. Free with ae_folder_list_free. */
+ae_status ae_folder_list(const char *path, char ***names, size_t *count);
+void ae_folder_list_free(char **names, size_t count);
+
+/* Flushes the folder's own entries (after a rename or a removal in it). */
+ae_status ae_folder_sync(const char *path);
+
+#endif
