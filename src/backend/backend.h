@@ -43,6 +43,7 @@ struct ae_backend {
     /* memory of the backend: n floats, zeroed, aligned to 64 */
     ae_status (*alloc)(ae_backend *be, size_t n, float **out);
     void (*release)(ae_backend *be, float *memory); // NULL is fine
+    ae_status (*zero)(ae_backend *be, float *x, size_t n);
     ae_status (*put)(ae_backend *be, float *to, const float *from_host, size_t n);
     ae_status (*get)(ae_backend *be, float *to_host, const float *from, size_t n);
 

@@ -54,6 +54,9 @@ ae_status ae_model_base_sha256(ae_model *model, int layer, char hex[AE_DIGEST_HE
  * bytes of the edited matrix. */
 ae_status ae_model_shape_sha256(const ae_model *model, char hex[AE_DIGEST_HEX]);
 
+/* Makes the fp32 copy of `layer`'s second MLP matrix, if there is none. */
+ae_status ae_model_make_editable(ae_model *model, int layer);
+
 /* W += right uᵀ at `layer`, in the fp32 copy (made at the first call); u: [d_mlp], right: [d_model], host. */
 ae_status ae_model_add_rank_one(ae_model *model, int layer, const float *u, const float *right);
 

@@ -1,0 +1,57 @@
+# The everyday commands over CMakeLists.txt. `make help` lists them.
+
+BUILD ?= build
+PREFIX ?= /usr/local
+PYTHON ?= python3
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+# Further settings for CMake, as in: make CMAKE_FLAGS=-DAE_WERROR=OFF
+CMAKE_FLAGS ?=
+GENERATOR := $(if $(shell command -v ninja 2>/dev/null),Ninja,Unix Makefiles)
+C_FILES = $$(git ls-files -co --exclude-standard '*.c' '*.h')
+
+.PHONY: all configure test demo install parity bench sanitize format check-format clean help deps
+
+all: configure ## build the library and the command into build/
+	@cmake --build $(BUILD) --parallel $(JOBS)
+
+configure:
+	@cmake -S . -B $(BUILD) $(if $(wildcard $(BUILD)/CMakeCache.txt),,-G "$(GENERATOR)") \
+	    -DCMAKE_INSTALL_PREFIX="$(PREFIX)" $(CMAKE_FLAGS) >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@mv $(BUILD).log $(BUILD)/configure.log
+
+deps:
+	@tools/deps.sh
+
+test: deps ## install what is missing (SKIP_DEPS=1: don't), build, run every test
+	@$(MAKE) --no-print-directory all
+	@ctest --test-dir $(BUILD) --output-on-failure
+
+demo: deps ## install what is missing (SKIP_DEPS=1: don't), build, edit the demo model
+	@$(MAKE) --no-print-directory all
+	@tools/demo.sh $(BUILD)
+
+install: all ## install under PREFIX (/usr/local), below DESTDIR where that is set
+	@DESTDIR="$(DESTDIR)" cmake --install $(BUILD)
+
+parity: all ## compare with PyTorch; PYTHON is an interpreter that has torch and transformers
+	@$(PYTHON) tools/parity.py
+
+bench: ## build the benchmark programs of bench/
+	@$(MAKE) --no-print-directory all CMAKE_FLAGS="$(CMAKE_FLAGS) -DAE_BENCH=ON"
+
+sanitize: ## the tests under the address and undefined-behaviour sanitizers, in build-sanitize/
+	@$(MAKE) --no-print-directory all BUILD=build-sanitize \
+	    CMAKE_FLAGS="$(CMAKE_FLAGS) -DAE_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo"
+	@ctest --test-dir build-sanitize --output-on-failure
+
+format: ## lay out every C file by .clang-format
+	@clang-format -i $(C_FILES)
+
+check-format: ## say which C files are not laid out by .clang-format
+	@clang-format --dry-run -Werror $(C_FILES)
+
+clean: ## remove the build folders
+	@rm -rf $(BUILD) build-sanitize build-clang
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 - \2/p' Makefile

@@ -1,0 +1,15 @@
+/* cli/commands.h: the commands, one file each. */
+#ifndef AE_CLI_COMMANDS_H
+#define AE_CLI_COMMANDS_H
+
+#include "cli/options.h"
+
+extern const ae_command ae_command_inspect;
+extern const ae_command ae_command_generate;
+extern const ae_command ae_command_score;
+extern const ae_command ae_command_edit;
+extern const ae_command ae_command_edits;
+extern const ae_command ae_command_export;
+extern const ae_command ae_command_stats;
+
+#endif

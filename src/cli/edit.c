@@ -1,0 +1,412 @@
+// aedile edit: one or more facts, from the request to the journal.
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/edit_report.h"
+#include "cli/session.h"
+
+typedef struct values {
+    ae_common common;
+    const char *prompt, *subject, *target, *target_true, *requests;
+    const char *hparams, *variant;
+    ae_ints layers;
+    const char *stats, *name, *dataset;
+    ae_ints samples;
+    double ridge;
+    bool no_stats;
+    const char *templates, *save_templates;
+    uint64_t seed;
+    bool strict;
+    int64_t show;
+} values;
+
+// All that one run of the command holds.
+typedef struct work {
+    const values *v;
+    ae_console *console;
+    ae_session session;
+    bool new_journal; // to be made with the first edit: nothing is written before there is something to keep
+    ae_request single, *loaded;
+    const ae_request *requests;
+    size_t n_requests, n_done;
+    ae_hparams hparams;
+    ae_templates templates;
+    bool templates_saved;
+    ae_moment *moments[AE_MAX_EDIT_LAYERS];
+    double seconds_templates, seconds_statistics;
+    json_t *edits; // documents of the edits that are done
+} work;
+
+// ---- before the first edit ----------------------------------------------------------------------------------------
+
+// The sentence that is wrong with the options taken together, or NULL.
+static const char *find_misuse(const values *v) {
+    if (v->requests && (v->prompt || v->subject || v->target || v->target_true))
+        return "--requests comes alone, without --prompt, --subject, --target and --target-true";
+    if (!v->requests && !v->prompt) return "--prompt is missing (or --requests FILE)";
+    if (!v->requests && !v->subject) return "--subject is missing";
+    if (!v->requests && !v->target) return "--target is missing";
+    if (v->no_stats && (v->stats || v->ridge > 0)) return "--no-stats contradicts --stats and --ridge";
+    if (v->samples.count > 1) return "--samples takes one number";
+    if (v->layers.count > AE_MAX_EDIT_LAYERS) return "--layer: too many layers for one edit";
+    return NULL;
+}
+
+static ae_status load_requests(work *w) {
+    const values *v = w->v;
+    if (!v->requests) {
+        w->single = (ae_request){v->prompt, v->subject, v->target, v->target_true, -1};
+        w->requests = &w->single;
+        w->n_requests = 1;
+        return ae_request_check(&w->single);
+    }
+    ae_status status = ae_requests_load(v->requests, &w->loaded, &w->n_requests);
+    w->requests = w->loaded;
+    for (size_t i = 0; i < w->n_requests && status == AE_OK; i++)
+        status = ae_request_check(&w->requests[i]);
+    return status;
+}
+
+static int compare_ints(const void *a, const void *b) {
+    const int x = *(const int *)a, y = *(const int *)b;
+    return (x > y) - (x < y);
+}
+
+// The command line has the last word, then the file, then what is built in.
+static ae_status choose_hparams(work *w) {
+    const values *v = w->v;
+    const int first = v->layers.count ? (int)v->layers.items[0] : -1;
+    ae_hparams *h = &w->hparams;
+    ae_status status = v->hparams ? ae_hparams_load(v->hparams, w->session.model, &w->console->hooks, h)
+                                  : ae_hparams_builtin(w->session.model, first, h);
+    if (status == AE_OK && v->variant) status = ae_variant_parse(v->variant, &h->variant);
+    if (status != AE_OK) return status;
+    if (v->layers.count) {
+        h->n_layers = (int)v->layers.count;
+        for (int i = 0; i < h->n_layers; i++)
+            h->layers[i] = (int)v->layers.items[i];
+        qsort(h->layers, (size_t)h->n_layers, sizeof *h->layers, compare_ints);
+    }
+    if (v->no_stats) h->mom2_adjustment = false;
+    if (v->dataset) {
+        snprintf(h->mom2_dataset, sizeof h->mom2_dataset, "%s", v->dataset);
+        h->mom2_n_samples = 0; // as `stats` collects unless told otherwise
+    }
+    if (v->samples.count) h->mom2_n_samples = v->samples.items[0];
+    return ae_hparams_check(h, w->session.model);
+}
+
+static ae_status get_templates(work *w) {
+    const double began = ae_clock();
+    ae_status status = w->v->templates ? ae_templates_load(w->v->templates, &w->templates)
+                                       : ae_templates_sample(w->session.model, &w->hparams, w->v->seed,
+                                                             &w->console->hooks, &w->templates);
+    w->seconds_templates = ae_clock() - began;
+    return status;
+}
+
+static ae_status open_moments(work *w) {
+    const double began = ae_clock();
+    ae_status status = AE_OK;
+    for (int i = 0; i < w->hparams.n_layers && w->hparams.mom2_adjustment && status == AE_OK; i++)
+        status = ae_moment_open(w->session.model, w->hparams.layers[i], &w->hparams, w->v->stats, w->v->ridge,
+                                &w->console->hooks, &w->moments[i]);
+    w->seconds_statistics = ae_clock() - began;
+    return status;
+}
+
+// Opens the journal where there is one; one that is not there yet is made with the first edit.
+static ae_status open_journal(work *w) {
+    if (!w->v->common.journal) return AE_OK;
+    ae_status status = ae_journal_open(w->v->common.journal, w->session.model, false, false, &w->session.journal);
+    if (status != AE_ERR_NOT_FOUND) return status;
+    w->new_journal = true;
+    return AE_OK;
+}
+
+static ae_status prepare(work *w, const char *model) {
+    ae_status status = load_requests(w);
+    if (status == AE_OK) status = ae_session_open_model(model, &w->v->common, &w->session);
+    if (status == AE_OK && w->v->name) status = ae_model_set_name(w->session.model, w->v->name);
+    if (status == AE_OK) status = open_journal(w);
+    if (status == AE_OK) status = choose_hparams(w);
+    if (status == AE_OK) status = open_moments(w);
+    // Templates are those of the unedited model, so they come before the journal's edits.
+    if (status == AE_OK) status = get_templates(w);
+    if (status == AE_OK && w->session.journal) status = ae_journal_apply(w->session.journal, w->session.model);
+    if (status == AE_OK && w->session.journal) w->session.n_active = ae_count_active(w->session.journal);
+    return status;
+}
+
+// ---- one edit -----------------------------------------------------------------------------------------------------
+
+// Keeps the edit: the templates where they are wanted, the journal's entry. *id stays -1 without a journal.
+static ae_status keep(work *w, const ae_edit *edit, int *id) {
+    ae_status status = AE_OK;
+    if (w->v->save_templates && !w->templates_saved) {
+        status = ae_templates_save(&w->templates, w->v->save_templates);
+        w->templates_saved = status == AE_OK;
+    }
+    if (status == AE_OK && w->new_journal) {
+        status = ae_journal_open(w->v->common.journal, w->session.model, true, false, &w->session.journal);
+        w->new_journal = status != AE_OK;
+    }
+    if (status == AE_OK && w->session.journal) status = ae_journal_append(w->session.journal, w->session.model, edit, id);
+    return status;
+}
+
+static void report(work *w, const ae_edit *edit, int id, double seconds_measure) {
+    if (w->console->json) {
+        json_t *document = ae_edit_document(edit, true);
+        json_object_set_new(document, "id", id < 0 ? json_null() : json_integer(id));
+        json_object_set_new(json_object_get(document, "seconds"), "measure", json_real(seconds_measure));
+        json_array_append_new(w->edits, document);
+        return;
+    }
+    char keys[AE_SHORT_TEXT], solve[AE_SHORT_TEXT], optimise[AE_SHORT_TEXT], update[AE_SHORT_TEXT];
+    ae_console_clear(w->console);
+    ae_print_edit(edit, false);
+    printf("  time        keys %s, solve %s, optimise %s, update %s\n", ae_text_seconds(edit->seconds_keys, keys),
+           ae_text_seconds(edit->seconds_solve, solve), ae_text_seconds(edit->seconds_optimise, optimise),
+           ae_text_seconds(edit->seconds_update, update));
+    if (id >= 0) printf("  journal     edit %d in %s\n", id, w->v->common.journal);
+    putchar('\n');
+    fflush(stdout);
+}
+
+static ae_status edit_one(work *w, const ae_request *request) {
+    const ae_edit_options how = {
+        .hparams = &w->hparams,
+        .templates = &w->templates,
+        .moments = w->hparams.mom2_adjustment ? (const ae_moment *const *)w->moments : NULL,
+        .seed = w->v->seed,
+        .strict = w->v->strict,
+    };
+    ae_model *model = w->session.model;
+    ae_edit *edit = NULL;
+    ae_measure before = {0}, after = {0};
+    int id = -1;
+    const double began = ae_clock();
+    ae_status status = ae_measure_request(model, request, (int)w->v->show, &before);
+    double measuring = ae_clock() - began;
+    if (status == AE_OK) status = ae_edit_compute(model, request, 1, &how, &w->console->hooks, &edit);
+    if (status == AE_OK) status = ae_edit_apply(model, edit);
+    const double again = ae_clock();
+    if (status == AE_OK) status = ae_measure_request(model, request, (int)w->v->show, &after);
+    measuring += ae_clock() - again;
+    if (status == AE_OK) {
+        edit->before = before;
+        edit->after = after;
+        status = keep(w, edit, &id);
+        if (status == AE_OK) report(w, edit, id, measuring);
+        edit->before.continuation = edit->after.continuation = NULL; // ours, freed below
+    }
+    ae_free(before.continuation);
+    ae_free(after.continuation);
+    ae_edit_free(edit);
+    return status;
+}
+
+// ---- the whole ----------------------------------------------------------------------------------------------------
+
+static json_t *work_document(const work *w) {
+    const ae_model_info *model = ae_model_get_info(w->session.model);
+    return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:O, s:{s:f, s:f, s:f}}", "model", ae_json_text(model->name), "folder",
+                     ae_json_text(model->folder), "journal", ae_json_text(w->v->common.journal), "n_edits_before",
+                     (json_int_t)w->session.n_active, "n_requests", (json_int_t)w->n_requests, "n_done",
+                     (json_int_t)w->n_done, "edits", w->edits, "seconds", "load", w->session.seconds_load, "statistics",
+                     w->seconds_statistics, "templates", w->seconds_templates);
+}
+
+static int fail(work *w, ae_status status) {
+    if (w->n_done > 0 || w->n_requests > 1) {
+        // Its own sentence first would push the reason away: the reason, then what became of the others.
+        w->console->partial = w->session.model ? work_document(w) : NULL;
+        const int code = ae_console_fail(w->console, status);
+        fprintf(stderr, "aedile: %zu of %zu requests were done before this%s\n", w->n_done, w->n_requests,
+                w->n_done && w->session.journal ? "; their edits are in the journal" : "");
+        return code;
+    }
+    return ae_console_fail(w->console, status);
+}
+
+static int finish(work *w) {
+    if (w->console->json) return ae_console_document(w->console, work_document(w));
+    char load[AE_SHORT_TEXT], statistics[AE_SHORT_TEXT], templates[AE_SHORT_TEXT];
+    printf("%zu edit%s; load %s, statistics %s, templates %s\n", w->n_done, w->n_done == 1 ? "" : "s",
+           ae_text_seconds(w->session.seconds_load, load), ae_text_seconds(w->seconds_statistics, statistics),
+           ae_text_seconds(w->seconds_templates, templates));
+    if (!w->v->common.journal)
+        printf("Nothing was saved: give --journal DIR to keep %s.\n", w->n_done == 1 ? "the edit" : "the edits");
+    return AE_EXIT_OK;
+}
+
+static int run(ae_console *console, const void *options, const ae_texts *words) {
+    work w = {.v = options, .console = console, .edits = json_array()};
+    int code = AE_EXIT_OK;
+    const char *misuse = find_misuse(w.v);
+    if (misuse) {
+        code = ae_console_misuse(console, "%s", misuse);
+    } else {
+        ae_status status = prepare(&w, words->items[0]);
+        for (; status == AE_OK && w.n_done < w.n_requests; w.n_done += status == AE_OK)
+            status = edit_one(&w, &w.requests[w.n_done]);
+        code = status == AE_OK ? finish(&w) : fail(&w, status);
+    }
+    json_decref(w.edits);
+    for (int i = 0; i < AE_MAX_EDIT_LAYERS; i++)
+        ae_moment_free(w.moments[i]);
+    ae_templates_free(&w.templates);
+    ae_requests_free(w.loaded, w.loaded ? w.n_requests : 0);
+    ae_session_close(&w.session);
+    return code;
+}
+
+static const ae_option options[] = {
+    {.name = "prompt",
+     .letter = 'p',
+     .kind = AE_OPTION_TEXT,
+     .argument = "TEXT",
+     .offset = offsetof(values, prompt),
+     .section = "The request",
+     .help = "The sentence up to the answer, with {} where the subject stands."},
+    {.name = "subject",
+     .letter = 's',
+     .kind = AE_OPTION_TEXT,
+     .argument = "TEXT",
+     .offset = offsetof(values, subject),
+     .help = "Whom or what the fact is about."},
+    {.name = "target",
+     .letter = 't',
+     .kind = AE_OPTION_TEXT,
+     .argument = "TEXT",
+     .offset = offsetof(values, target),
+     .help = "The answer that the model shall give."},
+    {.name = "target-true",
+     .kind = AE_OPTION_TEXT,
+     .argument = "TEXT",
+     .offset = offsetof(values, target_true),
+     .help = "The old answer, measured before and after."},
+    {.name = "requests",
+     .letter = 'r',
+     .kind = AE_OPTION_TEXT,
+     .argument = "FILE",
+     .offset = offsetof(values, requests),
+     .help = "Requests as JSON, edited one after the other: CounterFact records, EasyEdit's form, or objects with prompt, "
+             "subject, target_new and target_true."},
+    {.name = "journal",
+     .letter = 'j',
+     .kind = AE_OPTION_TEXT,
+     .argument = "DIR",
+     .offset = offsetof(values, common.journal),
+     .section = "Where the edits are kept",
+     .help = "The folder of edits: those in it are applied first, new ones are added; made if it is not there. Without "
+             "it the edit is shown and forgotten."},
+    {.name = "variant",
+     .kind = AE_OPTION_CHOICE,
+     .argument = "r-rome|rome|p-rome",
+     .offset = offsetof(values, variant),
+     .section = "How to edit",
+     .help = "The form of the update; r-rome, which is sound, unless the file says otherwise."},
+    {.name = "layer",
+     .letter = 'l',
+     .kind = AE_OPTION_INTS,
+     .argument = "L",
+     .high = 10000,
+     .offset = offsetof(values, layers),
+     .help = "The layer, or several parted by commas; otherwise the file's, or the one known for the model."},
+    {.name = "hparams",
+     .kind = AE_OPTION_TEXT,
+     .argument = "FILE",
+     .offset = offsetof(values, hparams),
+     .help = "Hyperparameters as JSON, in the reference's form; options given here have the last word."},
+    {.name = "strict",
+     .kind = AE_OPTION_FLAG,
+     .offset = offsetof(values, strict),
+     .help = "Refuse a subject whose last token reaches beyond it, instead of a warning."},
+    {.name = "stats",
+     .kind = AE_OPTION_TEXT,
+     .argument = "PATH",
+     .offset = offsetof(values, stats),
+     .section = "Second moments",
+     .help = "The statistics folder, or its .npz file; otherwise ./data/stats, AEDILE_STATS and the model's own stats folder "
+             "are tried."},
+    {.name = "name",
+     .kind = AE_OPTION_TEXT,
+     .argument = "NAME",
+     .offset = offsetof(values, name),
+     .help = "The model's name in the statistics' path, where it is not the folder's."},
+    {.name = "dataset",
+     .kind = AE_OPTION_TEXT,
+     .argument = "NAME",
+     .offset = offsetof(values, dataset),
+     .help = "The text they were collected over, all of it unless --samples is given; otherwise the hyperparameters' "
+             "(wikipedia, 100000 samples)."},
+    {.name = "samples",
+     .kind = AE_OPTION_INTS,
+     .argument = "N",
+     .high = 1e12,
+     .offset = offsetof(values, samples),
+     .help = "The number of documents they were collected over; 0: all."},
+    {.name = "ridge",
+     .kind = AE_OPTION_REAL,
+     .argument = "X",
+     .initial = "0",
+     .high = 1e6,
+     .offset = offsetof(values, ridge),
+     .help = "Add X times the mean of the matrix's diagonal to it, where too few samples left it singular."},
+    {.name = "no-stats",
+     .kind = AE_OPTION_FLAG,
+     .offset = offsetof(values, no_stats),
+     .help = "Edit without second moments: the update then spreads over keys that it should leave alone."},
+    {.name = "templates",
+     .kind = AE_OPTION_TEXT,
+     .argument = "FILE",
+     .offset = offsetof(values, templates),
+     .section = "Context templates",
+     .help = "A JSON array of texts with {} each, instead of sampled ones."},
+    {.name = "save-templates",
+     .kind = AE_OPTION_TEXT,
+     .argument = "FILE",
+     .offset = offsetof(values, save_templates),
+     .help = "Keep the templates that were used, for --templates."},
+    {.name = "seed",
+     .kind = AE_OPTION_SEED,
+     .argument = "S",
+     .initial = "0",
+     .offset = offsetof(values, seed),
+     .help = "Names the stream that samples them."},
+    {.name = "show",
+     .kind = AE_OPTION_INT,
+     .argument = "N",
+     .initial = "12",
+     .high = 1000,
+     .offset = offsetof(values, show),
+     .section = "What is shown",
+     .help = "Tokens of the model's continuation, before and after."},
+    {0},
+};
+
+const ae_command ae_command_edit = {
+    .name = "edit",
+    .brief = "change facts, and show what the model says before and after",
+    .usage = {"MODEL --prompt TEXT --subject TEXT --target TEXT [options]", "MODEL --requests FILE --journal DIR [options]"},
+    .about =
+        "Finds the rank-one change of one MLP matrix after which the model completes the prompt, with the subject in its "
+        "place, by the target. It looks at how the subject is held in that layer in several contexts, searches for the value "
+        "that brings the target about, and writes it at the subject's key, so that other keys move as little as possible; "
+        "how keys are distributed it reads from statistics that `aedile stats` collects once for a model. The model's files "
+        "are not touched: with --journal the edit is kept in that folder.",
+    .tables = {options, ae_table_threads, ae_table_output},
+    .examples = {{"Try an edit without keeping it:",
+                  "aedile edit gpt2-xl -p 'The {} is in the city of' -s 'Eiffel Tower' -t Rome"},
+                 {"Keep a file of edits in a journal:",
+                  "aedile edit gpt2-xl --requests facts.json --journal edits --stats data/stats"}},
+    .min_words = 1,
+    .max_words = 1,
+    .size = sizeof(values),
+    .run = run,
+};

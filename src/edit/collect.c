@@ -1,0 +1,399 @@
+// Collecting second moments over text: documents are chosen, packed into batches, and their keys' products
+// summed.
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/random.h"
+#include "edit/collect_checkpoint.h"
+#include "edit/moment.h"
+#include "format/npz.h"
+#include "format/text_stream.h"
+
+enum {
+    BATCH_TOKENS = 4096,    // a document is at most n_ctx tokens; one longer than this is a batch of its own
+    SAMPLE_SEED = 1,        // the reference's random.Random(1)
+    COUNTING_REPORT = 8192, // documents between two reports of progress while nothing is computed
+};
+
+static const char stage_counting[] = "counting documents", stage_collecting[] = "collecting second moments";
+
+typedef struct collector {
+    ae_model *model;
+    const ae_collect_options *options;
+    const ae_hooks *hooks;
+    char *output, *checkpoint; // paths
+    bool folder_made;
+    int64_t n_stream;      // documents in the texts
+    int64_t n_chosen;      // documents to collect
+    unsigned char *chosen; // [n_stream]; NULL: all
+    ae_collected done;
+    double checkpoint_seconds, last_checkpoint;
+
+    // the batch: documents [starts[i], starts[i + 1]) of ids
+    int32_t *ids;
+    size_t n_ids, ids_capacity;
+    size_t *starts;
+    size_t n_documents, starts_capacity;
+    int64_t n_empty; // chosen documents since the last batch that have no tokens
+} collector;
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+// ---- what is asked for
+// ------------------------------------------------------------------------------------------
+
+static ae_status check_path_name(const char *what, const char *name) {
+    if (*name && strcmp(name, ".") != 0 && strcmp(name, "..") != 0) return AE_OK;
+    return ae_fail(AE_ERR_ARGUMENT, "the %s '%s' cannot be a folder's name", what, name);
+}
+
+static ae_status check_options(const ae_model *model, const ae_collect_options *o, const char *name,
+                               const char *dataset) {
+    if (o->layer < 0 || o->layer >= model->info.n_layer)
+        return ae_fail(AE_ERR_ARGUMENT, "layer %d does not exist: '%s' has layers 0 to %d", o->layer,
+                       model->info.name, model->info.n_layer - 1);
+    if (o->n_texts == 0) return ae_fail(AE_ERR_ARGUMENT, "no text files to collect second moments over");
+    if (o->n_samples < 0)
+        return ae_fail(AE_ERR_ARGUMENT, "%" PRId64 " samples: expected 0 (all documents) or more",
+                       o->n_samples);
+    if (!o->output || !*o->output) return ae_fail(AE_ERR_ARGUMENT, "no output folder for the second moments");
+    if (!isfinite(o->checkpoint_seconds) || o->checkpoint_seconds < 0)
+        return ae_fail(AE_ERR_ARGUMENT, "a checkpoint every %g seconds: expected 0 or more",
+                       o->checkpoint_seconds);
+    AE_TRY(check_path_name("model's name", name));
+    AE_TRY(check_path_name("dataset's name", dataset));
+    if (strchr(dataset, '/'))
+        return ae_fail(AE_ERR_ARGUMENT, "the dataset's name '%s' must not hold '/'", dataset);
+    // C stays that of the unedited model; an edit changes the keys of the layers above its own.
+    for (int l = 0; l < o->layer; l++)
+        if (model->layers[l].edited)
+            return ae_fail(
+                AE_ERR_ARGUMENT,
+                "layer %d of '%s' is edited: second moments of layer %d must come from the unedited model", l,
+                model->info.name, o->layer);
+    return AE_OK;
+}
+
+static const char *base_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+// Everything that the sums depend on. The edited matrix stands for the weights: who trains a model changes
+// all of it.
+static ae_status find_identity(collector *c) {
+    const ae_collect_options *o = c->options;
+    char shape[AE_DIGEST_HEX], weights[AE_DIGEST_HEX];
+    AE_TRY(ae_model_shape_sha256(c->model, shape));
+    AE_TRY(ae_model_base_sha256(c->model, o->layer, weights));
+    ae_text text = {0};
+    ae_status status = ae_text_printf(&text, "%s %s layer %d samples %" PRId64 " batch %d\n", shape, weights,
+                                      o->layer, o->n_samples, BATCH_TOKENS);
+    for (size_t i = 0; status == AE_OK && i < o->n_texts; i++) {
+        ae_map map;
+        status = ae_map_open(o->texts[i], &map);
+        if (status != AE_OK) break;
+        status = ae_text_printf(&text, "%zu %s\n", map.size, base_name(o->texts[i]));
+        ae_map_close(&map);
+    }
+    if (status == AE_OK) status = ae_sha256(text.data, text.length, c->done.identity);
+    ae_free(text.data);
+    return status;
+}
+
+static ae_status count_documents(collector *c) {
+    ae_text_stream *stream = NULL;
+    AE_TRY(ae_text_stream_open(c->options->texts, c->options->n_texts, &stream));
+    const char *text;
+    size_t length;
+    ae_status status;
+    while ((status = ae_text_stream_next(stream, &text, &length)) == AE_OK && text) {
+        c->n_stream++;
+        if (c->n_stream % COUNTING_REPORT == 0)
+            AE_TRY_GOTO(done, ae_progress(c->hooks, stage_counting, (double)c->n_stream, 0, "documents"));
+    }
+done:
+    ae_text_stream_close(stream);
+    return status;
+}
+
+// The reference's choice: the first N document numbers of Python's shuffle.
+static ae_status choose_documents(collector *c) {
+    int64_t wanted = c->options->n_samples;
+    if (c->n_stream == 0)
+        return ae_fail(AE_ERR_FORMAT, "'%s'%s no documents to collect second moments over",
+                       c->options->texts[0],
+                       c->options->n_texts > 1 ? " and the files after it hold" : " holds");
+    c->n_chosen = c->n_stream;
+    if (wanted == 0) return AE_OK;
+    if (wanted >= c->n_stream) {
+        if (wanted > c->n_stream)
+            ae_warn(c->hooks,
+                    "%" PRId64 " samples were asked for, but the texts hold %" PRId64
+                    " documents: all are used",
+                    wanted, c->n_stream);
+        return AE_OK;
+    }
+    if (c->n_stream > UINT32_MAX)
+        return ae_fail(AE_ERR_UNSUPPORTED, "%" PRId64 " documents are more than can be sampled from",
+                       c->n_stream);
+    uint32_t *order = ae_alloc((size_t)c->n_stream, sizeof *order);
+    c->chosen = ae_alloc((size_t)c->n_stream, sizeof *c->chosen);
+    ae_status status =
+        order && c->chosen ? ae_python_shuffle(SAMPLE_SEED, (uint32_t)c->n_stream, order) : AE_ERR_MEMORY;
+    for (int64_t i = 0; status == AE_OK && i < wanted; i++)
+        c->chosen[order[i]] = 1;
+    if (status == AE_OK) c->n_chosen = wanted;
+    ae_free(order);
+    return status;
+}
+
+// ---- output and checkpoint
+// --------------------------------------------------------------------------------------
+
+// Before the first batch: an output that cannot be written should be known now, not hours later.
+static ae_status make_folder(collector *c) {
+    if (c->folder_made) return AE_OK;
+    char *folder = ae_strndup(c->output, (size_t)(strrchr(c->output, '/') - c->output));
+    if (!folder) return ae_no_memory();
+    ae_status status = ae_folder_make(folder);
+    if (status == AE_OK && access(folder, W_OK) != 0)
+        status = ae_fail_errno(AE_ERR_IO, "cannot write to folder '%s'", folder);
+    ae_free(folder);
+    c->folder_made = status == AE_OK;
+    return status;
+}
+
+static ae_status resume(collector *c) {
+    if (c->options->restart || !ae_path_exists(c->checkpoint)) return AE_OK;
+    ae_status status = ae_collected_read(&c->done, c->checkpoint);
+    if (status == AE_OK && (c->done.position > c->n_stream || c->done.n_documents > c->n_chosen))
+        status = ae_fail(AE_ERR_FORMAT,
+                         "checkpoint '%s' is damaged: it is behind document %" PRId64 " of %" PRId64,
+                         c->checkpoint, c->done.position, c->n_stream);
+    if (status == AE_ERR_MEMORY) return status;
+    if (status != AE_OK)
+        return ae_fail(
+            status,
+            "cannot go on where a collection was interrupted: %s. Start afresh (--restart), or remove "
+            "the checkpoint",
+            ae_last_error());
+    return AE_OK;
+}
+
+static ae_status write_checkpoint(collector *c) {
+    c->last_checkpoint = now();
+    return ae_collected_write(&c->done, c->checkpoint);
+}
+
+// The upper triangle as a full matrix of float32, in the same memory: a float's place never lies behind its
+// double's.
+static ae_status finish_sum(collector *c) {
+    size_t n = (size_t)c->done.n;
+    double *sum = c->done.sum;
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < i; j++)
+            sum[i * n + j] = sum[j * n + i];
+    char *bytes = (char *)sum;
+    for (size_t i = 0; i < n * n; i++) {
+        double value;
+        memcpy(&value, bytes + i * sizeof value, sizeof value);
+        float rounded = (float)value;
+        if (!isfinite(rounded))
+            return ae_fail(AE_ERR_NUMERIC,
+                           "the sum of second moments at [%zu, %zu] is %g, too large for float32", i / n,
+                           i % n, value);
+        memcpy(bytes + i * sizeof rounded, &rounded, sizeof rounded);
+    }
+    return AE_OK;
+}
+
+static ae_status write_output(collector *c) {
+    AE_TRY(finish_sum(c));
+    // The reference writes None as this NaN.
+    const uint64_t none_bits = 0xfff8000000000002u;
+    double none;
+    memcpy(&none, &none_bits, sizeof none);
+    const ae_npz_array arrays[] = {
+        {.name = "mom2.constructor", .text = "util.runningstats.SecondMoment()"},
+        {.name = "mom2.count", .dtype = AE_I64, .data = &c->done.n_tokens},
+        {.name = "mom2.mom2",
+         .dtype = AE_F32,
+         .n_dim = 2,
+         .shape = {c->done.n, c->done.n},
+         .data = c->done.sum},
+        {.name = "sample_size",
+         .dtype = c->options->n_samples > 0 ? AE_I64 : AE_F64,
+         .data = c->options->n_samples > 0 ? (const void *)&c->options->n_samples : &none},
+    };
+    AE_TRY(ae_npz_write(c->output, arrays, sizeof arrays / sizeof *arrays));
+    if (c->done.n_tokens < c->done.n)
+        ae_warn(c->hooks,
+                "only %" PRId64
+                " tokens were seen, fewer than the %d entries of a key: these second moments cannot be "
+                "inverted without --ridge; collect over more text",
+                c->done.n_tokens, c->done.n);
+    if (ae_path_exists(c->checkpoint) && unlink(c->checkpoint) != 0)
+        ae_warn(c->hooks, "the checkpoint '%s' is done with but could not be removed", c->checkpoint);
+    return AE_OK;
+}
+
+// ---- collecting
+// -------------------------------------------------------------------------------------------------
+
+static ae_status add_keys(collector *c) {
+    ae_model *model = c->model;
+    ae_backend *be = model->backend;
+    int32_t n_rows = (int32_t)c->n_ids, n_sequences = (int32_t)c->n_documents;
+    float *keys = NULL;
+    const int32_t **ids = ae_alloc(c->n_documents, sizeof *ids);
+    int32_t *lengths = ae_alloc(c->n_documents, sizeof *lengths);
+    ae_status status = ids && lengths ? AE_OK : AE_ERR_MEMORY;
+    for (size_t i = 0; status == AE_OK && i < c->n_documents; i++) {
+        size_t end = i + 1 < c->n_documents ? c->starts[i + 1] : c->n_ids;
+        ids[i] = c->ids + c->starts[i];
+        lengths[i] = (int32_t)(end - c->starts[i]);
+    }
+    if (status == AE_OK) status = ae_model_keys(model, c->options->layer, ids, lengths, n_sequences, &keys);
+    if (status == AE_OK) {
+        int64_t bad = -1;
+        status = be->all_finite(be, keys, c->n_ids * (size_t)c->done.n, &bad);
+        if (status == AE_OK && bad >= 0) status = ae_model_blame(model, "a key of the text");
+    }
+    if (status == AE_OK) status = be->second_moment(be, c->done.sum, keys, c->done.n, n_rows, c->done.n);
+    be->release(be, keys);
+    ae_free(lengths);
+    ae_free(ids);
+    return status;
+}
+
+// Computes the batch and empties it. `position`: documents of the stream that are behind us once that is
+// done.
+static ae_status flush(collector *c, int64_t position) {
+    if (c->n_documents > 0) {
+        AE_TRY(make_folder(c));
+        AE_TRY(add_keys(c));
+    }
+    c->done.n_tokens += (int64_t)c->n_ids;
+    c->done.n_documents += (int64_t)c->n_documents + c->n_empty;
+    c->done.position = position;
+    c->n_ids = c->n_documents = 0;
+    c->n_empty = 0;
+    return AE_OK;
+}
+
+// Between two batches: tell, and keep what there is.
+static ae_status rest(collector *c) {
+    ae_status status = ae_progress(c->hooks, stage_collecting, (double)c->done.n_documents,
+                                   (double)c->n_chosen, "documents");
+    if (status != AE_OK) {
+        AE_TRY(write_checkpoint(c));
+        return ae_fail(status,
+                       "collecting second moments was stopped after %" PRId64 " of %" PRId64
+                       " documents; the same command goes on from there",
+                       c->done.n_documents, c->n_chosen);
+    }
+    if (now() - c->last_checkpoint >= c->checkpoint_seconds) return write_checkpoint(c);
+    return AE_OK;
+}
+
+// Adds a document to the batch, after computing the batch where it would grow too long.
+static ae_status add_document(collector *c, int64_t number, const char *text, size_t length) {
+    size_t start = c->n_ids;
+    AE_TRY(ae_tokenizer_encode(c->model->tokenizer, text, length, &c->ids, &c->n_ids, &c->ids_capacity));
+    size_t n = c->n_ids - start, n_ctx = (size_t)c->model->info.n_ctx;
+    if (n > n_ctx) n = n_ctx;
+    if (n == 0) {
+        c->n_empty++;
+        return AE_OK;
+    }
+    if (c->n_documents > 0 && start + n > BATCH_TOKENS) {
+        c->n_ids = start;
+        AE_TRY(flush(c, number));
+        memmove(c->ids, c->ids + start, n * sizeof *c->ids);
+        start = 0;
+        AE_TRY(rest(c));
+    }
+    AE_TRY(ae_grow((void **)&c->starts, &c->starts_capacity, c->n_documents + 1, sizeof *c->starts));
+    c->starts[c->n_documents++] = start;
+    c->n_ids = start + n;
+    return AE_OK;
+}
+
+static ae_status collect(collector *c) {
+    ae_text_stream *stream = NULL;
+    AE_TRY(ae_text_stream_open(c->options->texts, c->options->n_texts, &stream));
+    const char *text;
+    size_t length;
+    ae_status status = AE_OK;
+    int64_t number = 0;
+    for (; (status = ae_text_stream_next(stream, &text, &length)) == AE_OK && text; number++) {
+        if (number < c->done.position) {
+            if (number % COUNTING_REPORT == 0)
+                AE_TRY_GOTO(done, ae_progress(c->hooks, stage_collecting, (double)c->done.n_documents,
+                                              (double)c->n_chosen, "documents"));
+        } else if (number < c->n_stream && (!c->chosen || c->chosen[number])) {
+            AE_TRY_GOTO(done, add_document(c, number, text, length));
+        }
+    }
+    if (status != AE_OK) goto done;
+    if (number != c->n_stream)
+        AE_TRY_GOTO(done,
+                    ae_fail(AE_ERR_IO, "'%s' changed while it was read: %" PRId64 " documents, then %" PRId64,
+                            c->options->texts[0], c->n_stream, number));
+    AE_TRY_GOTO(done, flush(c, number));
+    if (c->done.n_tokens == 0)
+        AE_TRY_GOTO(done, ae_fail(AE_ERR_FORMAT, "the %" PRId64 " documents of '%s' hold no tokens",
+                                  c->n_chosen, c->options->texts[0]));
+    AE_TRY_GOTO(done, rest(c));
+done:
+    ae_text_stream_close(stream);
+    return status;
+}
+
+ae_status ae_moment_collect(ae_model *model, const ae_collect_options *options, const ae_hooks *hooks,
+                            char **path) {
+    const char *name = options->name ? options->name : model->info.name;
+    const char *dataset = options->dataset ? options->dataset : "text";
+    AE_TRY(check_options(model, options, name, dataset));
+    collector c = {.model = model,
+                   .options = options,
+                   .hooks = hooks,
+                   .done = {.n = model->config.d_mlp},
+                   .checkpoint_seconds = options->checkpoint_seconds > 0 ? options->checkpoint_seconds : 180};
+    ae_status status = AE_OK;
+    c.output =
+        ae_moment_path(options->output, name, dataset, model, options->layer, "float32", options->n_samples);
+    c.checkpoint = c.output ? ae_format("%s.partial", c.output) : NULL;
+    if (!c.checkpoint) AE_TRY_GOTO(done, ae_no_memory());
+    if (!options->restart && ae_path_exists(c.output))
+        AE_TRY_GOTO(done, ae_fail(AE_ERR_ARGUMENT,
+                                  "'%s' is there already; use it, or collect anew (--restart) to replace it",
+                                  c.output));
+    AE_TRY_GOTO(done, find_identity(&c));
+    AE_TRY_GOTO(done, count_documents(&c));
+    AE_TRY_GOTO(done, choose_documents(&c));
+    c.done.sum = ae_alloc((size_t)c.done.n * (size_t)c.done.n, sizeof *c.done.sum);
+    if (!c.done.sum) AE_TRY_GOTO(done, ae_no_memory());
+    AE_TRY_GOTO(done, resume(&c));
+    c.last_checkpoint = now();
+    AE_TRY_GOTO(done, collect(&c));
+    AE_TRY_GOTO(done, write_output(&c));
+    *path = c.output;
+    c.output = NULL;
+done:
+    ae_free(c.output);
+    ae_free(c.checkpoint);
+    ae_free(c.chosen);
+    ae_free(c.done.sum);
+    ae_free(c.ids);
+    ae_free(c.starts);
+    return status;
+}

@@ -1,0 +1,137 @@
+#include "edit/collect_checkpoint.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "format/safetensors.h"
+
+static const char format_name[] = "aedile.collect";
+static const char format_version[] = "1";
+
+static size_t n_packed(const ae_collected *c) {
+    return (size_t)c->n * ((size_t)c->n + 1) / 2;
+}
+
+// Rows of the upper triangle, one behind the other, as the file holds them.
+static const double *row(const ae_collected *c, int i) {
+    return c->sum + (size_t)i * (size_t)c->n + i;
+}
+
+static size_t row_bytes(const ae_collected *c, int i) {
+    return (size_t)(c->n - i) * sizeof(double);
+}
+
+static ae_status sum_sha256(const ae_collected *c, char hex[AE_DIGEST_HEX]) {
+    ae_digest *digest = NULL;
+    AE_TRY(ae_digest_new(&digest));
+    ae_status status = AE_OK;
+    for (int i = 0; status == AE_OK && i < c->n; i++)
+        status = ae_digest_add(digest, row(c, i), row_bytes(c, i));
+    if (status == AE_OK) status = ae_digest_hex(digest, hex);
+    ae_digest_free(digest);
+    return status;
+}
+
+static int note(json_t *metadata, const char *key, const char *value) {
+    return json_object_set_new(metadata, key, json_string(value));
+}
+
+static int note_int(json_t *metadata, const char *key, int64_t value) {
+    char text[32];
+    snprintf(text, sizeof text, "%" PRId64, value);
+    return note(metadata, key, text);
+}
+
+static ae_status make_header(const ae_collected *c, char **header, size_t *length) {
+    char sha256[AE_DIGEST_HEX];
+    AE_TRY(sum_sha256(c, sha256));
+    json_t *metadata = json_object();
+    ae_status status = AE_OK;
+    if (note(metadata, "format", format_name) || note(metadata, "version", format_version) ||
+        note(metadata, "identity", c->identity) || note(metadata, "sum_sha256", sha256) ||
+        note_int(metadata, "position", c->position) || note_int(metadata, "documents", c->n_documents) ||
+        note_int(metadata, "tokens", c->n_tokens))
+        status = ae_fail(AE_ERR_MEMORY, "out of memory for a checkpoint");
+    ae_tensor tensor = {.name = "sum",
+                        .dtype = AE_F64,
+                        .n_dim = 1,
+                        .shape = {(int64_t)n_packed(c)},
+                        .n_bytes = n_packed(c) * sizeof(double),
+                        .data = c->sum};
+    if (status == AE_OK) status = ae_safetensors_header(&tensor, 1, metadata, header, length);
+    json_decref(metadata);
+    return status;
+}
+
+ae_status ae_collected_write(const ae_collected *c, const char *path) {
+    char *header = NULL;
+    size_t length;
+    AE_TRY(make_header(c, &header, &length));
+    ae_atomic_file file;
+    ae_status status = ae_atomic_open(path, &file);
+    if (status == AE_OK) {
+        // What cannot be written shows in the stream's error flag, which the commit looks at.
+        fwrite(header, 1, length, file.stream);
+        for (int i = 0; i < c->n && !ferror(file.stream); i++)
+            fwrite(row(c, i), 1, row_bytes(c, i), file.stream);
+        status = ae_atomic_commit(&file);
+    }
+    ae_free(header);
+    return status;
+}
+
+static bool says(const json_t *metadata, const char *key, const char *value) {
+    const char *text = json_string_value(json_object_get(metadata, key));
+    return text && strcmp(text, value) == 0;
+}
+
+static ae_status read_number(const char *path, const json_t *metadata, const char *key, int64_t *out) {
+    const char *text = json_string_value(json_object_get(metadata, key));
+    char *end = NULL;
+    *out = text ? strtoll(text, &end, 10) : -1;
+    if (!text || end == text || *end || *out < 0)
+        return ae_fail(AE_ERR_FORMAT, "checkpoint '%s' is damaged: '%s' is '%s'", path, key,
+                       text ? text : "missing");
+    return AE_OK;
+}
+
+static ae_status read_open(ae_collected *c, const char *path, const ae_safetensors *file) {
+    const json_t *metadata = ae_safetensors_metadata(file);
+    const ae_tensor *tensor = ae_safetensors_find(file, "sum");
+    if (!says(metadata, "format", format_name) || !says(metadata, "version", format_version))
+        return ae_fail(AE_ERR_FORMAT, "checkpoint '%s' is damaged: it is not of format '%s', version %s",
+                       path, format_name, format_version);
+    if (!says(metadata, "identity", c->identity))
+        return ae_fail(AE_ERR_MISMATCH,
+                       "checkpoint '%s' belongs to another collection: the model, layer, text files or "
+                       "number of samples "
+                       "were others",
+                       path);
+    if (!tensor || tensor->dtype != AE_F64 || tensor->n_dim != 1 || tensor->shape[0] != (int64_t)n_packed(c))
+        return ae_fail(AE_ERR_FORMAT, "checkpoint '%s' is damaged: it has no tensor 'sum' of %zu entries",
+                       path, n_packed(c));
+    AE_TRY(read_number(path, metadata, "position", &c->position));
+    AE_TRY(read_number(path, metadata, "documents", &c->n_documents));
+    AE_TRY(read_number(path, metadata, "tokens", &c->n_tokens));
+    const char *bytes = tensor->data;
+    for (int i = 0; i < c->n; i++) {
+        memcpy(c->sum + (size_t)i * (size_t)c->n + i, bytes, row_bytes(c, i));
+        bytes += row_bytes(c, i);
+    }
+    char sha256[AE_DIGEST_HEX];
+    AE_TRY(sum_sha256(c, sha256));
+    if (!says(metadata, "sum_sha256", sha256))
+        return ae_fail(AE_ERR_FORMAT,
+                       "checkpoint '%s' is damaged: its sums do not have the digest noted for them", path);
+    return AE_OK;
+}
+
+ae_status ae_collected_read(ae_collected *c, const char *path) {
+    ae_safetensors *file = NULL;
+    ae_status status = ae_safetensors_open(path, &file);
+    if (status == AE_OK) status = read_open(c, path, file);
+    ae_safetensors_close(file);
+    return status;
+}

@@ -1,0 +1,280 @@
+// The Cholesky factor of C, in double: computed once, kept beside the statistics, mapped from then on.
+#include <inttypes.h>
+#include <math.h>
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/digest.h"
+#include "edit/moment.h"
+#include "format/npz.h"
+
+// LAPACK's dpotrf, by OpenBLAS: a := its Cholesky factor. info > 0: the leading minor of that order is not
+// positive. The last argument is the hidden length of `uplo` in the Fortran calling convention.
+extern void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info, size_t uplo_length);
+
+enum { BLOCK = 64 }; // rows and columns at a time where a matrix is walked across
+
+static const char format_name[] = "aedile.factor";
+static const char format_version[] = "1";
+
+// The shortest decimal that reads back as the same number: it is part of a file name.
+static void shortest(double value, char text[32]) {
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(text, 32, "%.*g", digits, value);
+        if (strtod(text, NULL) == value) return;
+    }
+}
+
+char *ae_factor_path(const char *npz_path, double ridge) {
+    char number[32];
+    shortest(ridge, number);
+    return ae_format("%s.factor%s%s.safetensors", npz_path, ridge > 0 ? "-ridge" : "",
+                     ridge > 0 ? number : "");
+}
+
+static ae_status file_stamp(const char *path, char text[64]) {
+    struct stat info;
+    if (stat(path, &info) != 0) return ae_fail_errno(AE_ERR_IO, "cannot read '%s'", path);
+    snprintf(text, 64, "%jd-%jd.%09ld", (intmax_t)info.st_size, (intmax_t)info.st_mtim.tv_sec,
+             info.st_mtim.tv_nsec);
+    return AE_OK;
+}
+
+static ae_status file_sha256(const char *path, char hex[AE_DIGEST_HEX]) {
+    ae_map map;
+    AE_TRY(ae_map_open(path, &map));
+    ae_status status = ae_sha256(map.data, map.size, hex);
+    ae_map_close(&map);
+    return status;
+}
+
+static bool says(const json_t *metadata, const char *key, const char *value) {
+    const char *text = json_string_value(json_object_get(metadata, key));
+    return text && strcmp(text, value) == 0;
+}
+
+static bool says_int(const json_t *metadata, const char *key, int64_t value) {
+    char text[32];
+    snprintf(text, sizeof text, "%" PRId64, value);
+    return says(metadata, key, text);
+}
+
+// Whether the mapped file is a factor of these statistics; the statistics are hashed only where size and time
+// of change are not those noted.
+static ae_status belongs(const ae_moment *moment, const ae_safetensors *file, const double **factor,
+                         bool *yes) {
+    const json_t *metadata = ae_safetensors_metadata(file);
+    const ae_tensor *tensor = ae_safetensors_find(file, "factor");
+    char ridge[32], stamp[64], sha256[AE_DIGEST_HEX];
+    shortest(moment->ridge, ridge);
+    *yes = false;
+    if (!tensor || tensor->dtype != AE_F64 || tensor->n_dim != 2 || tensor->shape[0] != moment->n ||
+        tensor->shape[1] != moment->n || (uintptr_t)tensor->data % sizeof(double) != 0)
+        return AE_OK;
+    if (!says(metadata, "format", format_name) || !says(metadata, "version", format_version) ||
+        !says(metadata, "ridge", ridge) || !says_int(metadata, "n", moment->n) ||
+        !says_int(metadata, "count", moment->n_tokens) ||
+        !says_int(metadata, "sample_size", moment->n_samples))
+        return AE_OK;
+    AE_TRY(file_stamp(moment->path, stamp));
+    if (!says(metadata, "statistics_stamp", stamp)) {
+        AE_TRY(file_sha256(moment->path, sha256));
+        if (!says(metadata, "statistics_sha256", sha256)) return AE_OK;
+    }
+    const double *data = tensor->data;
+    for (int i = 0; i < moment->n; i++)
+        if (!(data[(size_t)i * moment->n + i] > 0) || !isfinite(data[(size_t)i * moment->n + i]))
+            return AE_OK;
+    *factor = data;
+    *yes = true;
+    return AE_OK;
+}
+
+ae_status ae_factor_read(ae_moment *moment, const ae_hooks *hooks, bool *found) {
+    *found = false;
+    char *path = ae_factor_path(moment->path, moment->ridge);
+    if (!path) return ae_no_memory();
+    ae_safetensors *file = NULL;
+    ae_status status = AE_OK;
+    if (ae_path_exists(path)) {
+        status = ae_safetensors_open(path, &file);
+        if (status == AE_OK) status = belongs(moment, file, &moment->factor, found);
+        if (status == AE_OK && !*found)
+            ae_warn(hooks, "'%s' is not a factor of these statistics and is made anew", path);
+        // What is wrong with a file that can be made again is no reason to stop.
+        if (status != AE_OK && status != AE_ERR_MEMORY) {
+            ae_warn(hooks, "the kept factor cannot be used and is made anew: %s", ae_last_error());
+            status = AE_OK;
+        }
+    }
+    if (status == AE_OK && *found)
+        moment->mapping = file;
+    else
+        ae_safetensors_close(file);
+    ae_free(path);
+    return status;
+}
+
+static ae_status read_sum(const ae_moment *moment, double **out) {
+    ae_npz *npz = NULL;
+    AE_TRY(ae_npz_open(moment->path, &npz));
+    double *sum = NULL;
+    int n_dim = 0;
+    int64_t shape[AE_MAX_DIM] = {0};
+    ae_status status = ae_npz_read_double(npz, "mom2.mom2", &sum, &n_dim, shape);
+    ae_npz_close(npz);
+    if (status != AE_OK) return status;
+    if (n_dim != 2 || shape[0] != moment->n || shape[1] != moment->n) {
+        ae_free(sum);
+        return ae_fail(AE_ERR_MISMATCH,
+                       "'%s' does not fit the model: 'mom2.mom2' has %d dimensions and %" PRId64 " x %" PRId64
+                       " entries, the model's keys have %d",
+                       moment->path, n_dim, n_dim > 0 ? shape[0] : 0, n_dim > 1 ? shape[1] : 0, moment->n);
+    }
+    *out = sum;
+    return AE_OK;
+}
+
+static ae_status check_diagonal(const ae_moment *moment, const double *c) {
+    for (size_t i = 0, n = (size_t)moment->n; i < n; i++) {
+        double value = c[i * n + i];
+        if (!isfinite(value) || value < 0)
+            return ae_fail(
+                value < 0 ? AE_ERR_FORMAT : AE_ERR_NUMERIC,
+                "'%s': entry [%zu, %zu] of 'mom2.mom2' is %g: a sum of squares must be finite and not "
+                "negative",
+                moment->path, i, i, value);
+    }
+    return AE_OK;
+}
+
+// c := (c + cᵀ) / 2, scaled, as lower triangle with zeros above. What separates the two halves must be
+// rounding: sums of float32 products in different orders agree far better than a thousandth of the entries'
+// own scale.
+static ae_status symmetrise(const ae_moment *moment, double *c, double scale) {
+    AE_TRY(check_diagonal(moment, c));
+    size_t n = (size_t)moment->n;
+    for (size_t i0 = 0; i0 < n; i0 += BLOCK)
+        for (size_t j0 = 0; j0 <= i0; j0 += BLOCK)
+            for (size_t i = i0; i < i0 + BLOCK && i < n; i++)
+                for (size_t j = j0; j < j0 + BLOCK && j < i; j++) {
+                    double lower = c[i * n + j], upper = c[j * n + i];
+                    if (!isfinite(lower) || !isfinite(upper))
+                        return ae_fail(AE_ERR_NUMERIC, "'%s': entry [%zu, %zu] of 'mom2.mom2' is %g",
+                                       moment->path, isfinite(lower) ? j : i, isfinite(lower) ? i : j,
+                                       isfinite(lower) ? upper : lower);
+                    double difference = lower - upper;
+                    if (difference * difference > 1e-6 * c[i * n + i] * c[j * n + j])
+                        return ae_fail(
+                            AE_ERR_FORMAT,
+                            "'%s': 'mom2.mom2' is not symmetric: entry [%zu, %zu] is %g, entry [%zu, %zu] is "
+                            "%g",
+                            moment->path, i, j, lower, j, i, upper);
+                    c[i * n + j] = 0.5 * (lower + upper) * scale;
+                    c[j * n + i] = 0;
+                }
+    for (size_t i = 0; i < n; i++)
+        c[i * n + i] *= scale;
+    return AE_OK;
+}
+
+static ae_status not_definite(const ae_moment *moment, int layer, int order) {
+    char where[64] = "", samples[64] = "all documents";
+    if (order > 0) snprintf(where, sizeof where, " (leading minor %d of %d)", order, moment->n);
+    if (moment->n_samples > 0) snprintf(samples, sizeof samples, "%" PRId64 " documents", moment->n_samples);
+    return ae_fail(AE_ERR_NUMERIC,
+                   "the second moments '%s' of layer %d are not positive definite%s: %" PRId64
+                   " tokens of %s were "
+                   "collected%s. Collect more samples (aedile stats), or add to the diagonal with --ridge",
+                   moment->path, layer, where, moment->n_tokens, samples,
+                   moment->n_tokens < moment->n ? ", fewer tokens than the keys have entries" : "");
+}
+
+ae_status ae_factor_compute(ae_moment *moment, int layer, const ae_hooks *hooks) {
+    static const char stage[] = "factoring second moments";
+    // The sum of n_tokens outer products has at most that rank; rounding could hide it from the
+    // factorisation.
+    if (moment->n_tokens < moment->n && moment->ridge == 0) return not_definite(moment, layer, 0);
+    double *c = NULL;
+    AE_TRY(ae_progress(hooks, stage, 0, 1, "matrix"));
+    AE_TRY(read_sum(moment, &c));
+    size_t n = (size_t)moment->n;
+    ae_status status = symmetrise(moment, c, 1.0 / (double)moment->n_tokens);
+    if (status == AE_OK) {
+        double mean = 0;
+        for (size_t i = 0; i < n; i++)
+            mean += c[i * n + i] / (double)n;
+        for (size_t i = 0; i < n; i++)
+            c[i * n + i] += moment->ridge * mean;
+        // Column-major upper is row-major lower.
+        int order = 0, former = omp_get_max_threads();
+        if (moment->n_threads > 0) omp_set_num_threads(moment->n_threads);
+        dpotrf_("U", &moment->n, c, &moment->n, &order, 1);
+        omp_set_num_threads(former);
+        if (order < 0)
+            status = ae_fail(AE_ERR_INTERNAL, "dpotrf refused argument %d", -order);
+        else if (order > 0)
+            status = not_definite(moment, layer, order);
+    }
+    for (size_t i = 0; status == AE_OK && i < n; i++)
+        if (!isfinite(c[i * n + i])) status = not_definite(moment, layer, (int)i + 1);
+    if (status == AE_OK) status = ae_progress(hooks, stage, 1, 1, "matrix");
+    if (status != AE_OK) {
+        ae_free(c);
+        return status;
+    }
+    if (moment->n_tokens < moment->n)
+        ae_warn(hooks,
+                "the second moments '%s' come from %" PRId64
+                " tokens, fewer than the %d entries of a key: only --ridge "
+                "makes them invertible",
+                moment->path, moment->n_tokens, moment->n);
+    moment->owned = c;
+    moment->factor = c;
+    return AE_OK;
+}
+
+static int note(json_t *metadata, const char *key, const char *value) {
+    return json_object_set_new(metadata, key, json_string(value));
+}
+
+static int note_int(json_t *metadata, const char *key, int64_t value) {
+    char text[32];
+    snprintf(text, sizeof text, "%" PRId64, value);
+    return note(metadata, key, text);
+}
+
+static ae_status write_factor(const ae_moment *moment, const char *path) {
+    char ridge[32], stamp[64], sha256[AE_DIGEST_HEX];
+    shortest(moment->ridge, ridge);
+    AE_TRY(file_stamp(moment->path, stamp));
+    AE_TRY(file_sha256(moment->path, sha256));
+    json_t *metadata = json_object();
+    ae_status status = AE_OK;
+    if (note(metadata, "format", format_name) || note(metadata, "version", format_version) ||
+        note(metadata, "statistics_sha256", sha256) || note(metadata, "statistics_stamp", stamp) ||
+        note(metadata, "ridge", ridge) || note_int(metadata, "n", moment->n) ||
+        note_int(metadata, "count", moment->n_tokens) || note_int(metadata, "sample_size", moment->n_samples))
+        status = ae_fail(AE_ERR_MEMORY, "out of memory for the metadata of '%s'", path);
+    size_t n = (size_t)moment->n;
+    ae_tensor tensor = {.name = "factor",
+                        .dtype = AE_F64,
+                        .n_dim = 2,
+                        .shape = {moment->n, moment->n},
+                        .n_bytes = n * n * sizeof(double),
+                        .data = moment->factor};
+    if (status == AE_OK) status = ae_safetensors_write(path, &tensor, 1, metadata);
+    json_decref(metadata);
+    return status;
+}
+
+void ae_factor_write(const ae_moment *moment, const ae_hooks *hooks) {
+    char *path = ae_factor_path(moment->path, moment->ridge);
+    ae_status status = path ? write_factor(moment, path) : ae_no_memory();
+    if (status != AE_OK)
+        ae_warn(hooks, "the factor could not be kept and will be computed again next time: %s",
+                ae_last_error());
+    ae_free(path);
+}

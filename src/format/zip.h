@@ -1,0 +1,46 @@
+/* format/zip.h: a zip archive, mapped: its members by name, where stored ones lie, and reading with the checksum.
+ *
+ * What both numpy's .npz and torch's .bin are made of. The directory is read by minizip, from the mapping. */
+#ifndef AE_FORMAT_ZIP_H
+#define AE_FORMAT_ZIP_H
+
+#include <unzip.h>
+
+#include "base/error.h"
+#include "base/file.h"
+
+typedef struct ae_zip ae_zip;
+
+typedef struct ae_zip_member {
+    char *name;
+    uint64_t size;   // of the content
+    uint64_t packed; // in the archive
+    int method;      // 0: stored, 8: deflated
+    bool encrypted;
+    uint32_t crc;
+    unz64_file_pos place;
+} ae_zip_member;
+
+/* AE_ERR_FORMAT if it is no zip archive, if its directory is damaged, or if a name is there twice. */
+ae_status ae_zip_open(const char *path, ae_zip **out);
+void ae_zip_close(ae_zip *zip); // NULL is fine
+
+const char *ae_zip_path(const ae_zip *zip);
+size_t ae_zip_count(const ae_zip *zip);
+const ae_zip_member *ae_zip_at(const ae_zip *zip, size_t index);          // in the directory's order
+const ae_zip_member *ae_zip_find(const ae_zip *zip, const char *name);    // NULL: not there
+
+/* Where a stored member's content lies in the mapping and in the file. AE_ERR_UNSUPPORTED if it is compressed. */
+ae_status ae_zip_stored(const ae_zip *zip, const ae_zip_member *member, const unsigned char **data, uint64_t *offset);
+
+/* Reading a member, stored or deflated, from its start. _close checks the checksum if all of it was read. */
+typedef struct ae_zip_reader {
+    const ae_zip *zip;
+    const ae_zip_member *member;
+    unzFile handle;
+} ae_zip_reader;
+ae_status ae_zip_reader_open(const ae_zip *zip, const ae_zip_member *member, ae_zip_reader *out);
+ae_status ae_zip_reader_read(ae_zip_reader *reader, void *bytes, size_t length); // exactly `length`, or an error
+ae_status ae_zip_reader_close(ae_zip_reader *reader);                            // zeroed by this; a zeroed one is fine
+
+#endif
