@@ -18,9 +18,10 @@ enum { N_LAYER = 4, N_HEAD = 4, D_MODEL = 64, D_MLP = 256, N_CTX = 256, MAX_TENS
 
 // Pairs in the order in which they are merged; "Ġ" (U+0120) stands for the space.
 static const char *const merges[][2] = {
-    {"Ġ", "t"}, {"h", "e"},  {"Ġ", "a"}, {"i", "n"}, {"r", "e"}, {"Ġt", "he"}, {"o", "n"}, {"Ġ", "s"},
-    {"e", "r"}, {"a", "t"},  {"Ġ", "o"}, {"e", "n"}, {"i", "t"}, {"Ġ", "i"},   {"a", "n"}, {"Ġ", "P"},
-    {"a", "r"}, {"ĠP", "ar"}, {"i", "s"}, {"Ġi", "s"}, {"Ġ", "R"}, {"o", "m"},   {"e", "l"}, {"Ġi", "n"},
+    {"Ġ", "t"}, {"h", "e"}, {"Ġ", "a"}, {"i", "n"},   {"r", "e"},    {"Ġt", "he"}, {"o", "n"},  {"Ġ", "s"},
+    {"e", "r"}, {"a", "t"}, {"Ġ", "o"}, {"e", "n"},   {"i", "t"},    {"a", "n"},   {"Ġ", "in"}, {"i", "s"},
+    {"Ġ", "P"}, {"a", "r"}, {"Ġ", "is"}, {"ĠP", "ar"}, {"ĠPar", "is"}, {"Ġ", "R"},   {"o", "m"},  {"om", "e"},
+    {"ĠR", "ome"}, {"e", "l"},
 };
 enum { N_MERGES = sizeof merges / sizeof *merges, N_VOCAB = 256 + N_MERGES + 1 };
 
@@ -30,13 +31,14 @@ typedef struct checkpoint {
     size_t count;
 } checkpoint;
 
-// One more tensor: `mean` plus normal noise of `deviation`, its stream named by its number.
-static ae_status add(checkpoint *c, const char *name, int64_t rows, int64_t columns, double mean, double deviation) {
+// One more tensor: `mean` plus normal noise of `deviation`, its stream named by its number. Its values; NULL on lack of
+// memory.
+static float *add(checkpoint *c, const char *name, int64_t rows, int64_t columns, double mean, double deviation) {
     ae_tensor *t = &c->tensors[c->count];
     const int64_t n = rows * (columns ? columns : 1);
     float *values = ae_arena_alloc(c->arena, (size_t)n, sizeof *values);
     t->name = ae_arena_strdup(c->arena, name);
-    if (!values || !t->name) return ae_no_memory();
+    if (!values || !t->name) return NULL;
     ae_random random = ae_random_stream(2024, c->count, 0);
     for (int64_t i = 0; i < n; i++)
         values[i] = (float)(mean + deviation * ae_random_normal(&random));
@@ -47,6 +49,19 @@ static ae_status add(checkpoint *c, const char *name, int64_t rows, int64_t colu
     t->n_bytes = (size_t)n * sizeof *values;
     t->data = values;
     c->count++;
+    return values;
+}
+
+// Token embeddings, which are the output matrix, too. Tokens that would be unreadable on a screen, and the end of the
+// text, get small ones, so that they are seldom the likeliest.
+static ae_status add_embeddings(checkpoint *c) {
+    float *values = add(c, "transformer.wte.weight", N_VOCAB, D_MODEL, 0, 0.3);
+    if (!values) return ae_no_memory();
+    for (int id = 0; id < N_VOCAB; id++) {
+        const bool readable = (id >= 32 && id < 127) || (id >= 256 && id < N_VOCAB - 1);
+        for (int i = 0; i < D_MODEL && !readable; i++)
+            values[id * D_MODEL + i] *= 0.1f;
+    }
     return AE_OK;
 }
 
@@ -59,9 +74,9 @@ static ae_status add_layer(checkpoint *c, int layer) {
     } list[] = {
         {"ln_1.weight", D_MODEL, 0, 1, 0.05},
         {"ln_1.bias", D_MODEL, 0, 0, 0.02},
-        {"attn.c_attn.weight", D_MODEL, 3 * D_MODEL, 0, by_model},
+        {"attn.c_attn.weight", D_MODEL, 3 * D_MODEL, 0, 1.5 * by_model},
         {"attn.c_attn.bias", 3 * D_MODEL, 0, 0, 0.02},
-        {"attn.c_proj.weight", D_MODEL, D_MODEL, 0, by_model},
+        {"attn.c_proj.weight", D_MODEL, D_MODEL, 0, 1.5 * by_model},
         {"attn.c_proj.bias", D_MODEL, 0, 0, 0.02},
         {"ln_2.weight", D_MODEL, 0, 1, 0.05},
         {"ln_2.bias", D_MODEL, 0, 0, 0.02},
@@ -73,18 +88,18 @@ static ae_status add_layer(checkpoint *c, int layer) {
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
         char name[64];
         snprintf(name, sizeof name, "transformer.h.%d.%s", layer, list[i].name);
-        AE_TRY(add(c, name, list[i].rows, list[i].columns, list[i].mean, list[i].deviation));
+        if (!add(c, name, list[i].rows, list[i].columns, list[i].mean, list[i].deviation)) return ae_no_memory();
     }
     return AE_OK;
 }
 
 static ae_status write_weights(const char *folder, checkpoint *c) {
-    AE_TRY(add(c, "transformer.wte.weight", N_VOCAB, D_MODEL, 0, 0.3));
-    AE_TRY(add(c, "transformer.wpe.weight", N_CTX, D_MODEL, 0, 0.05));
+    AE_TRY(add_embeddings(c));
+    if (!add(c, "transformer.wpe.weight", N_CTX, D_MODEL, 0, 0.05)) return ae_no_memory();
     for (int layer = 0; layer < N_LAYER; layer++)
         AE_TRY(add_layer(c, layer));
-    AE_TRY(add(c, "transformer.ln_f.weight", D_MODEL, 0, 1, 0.05));
-    AE_TRY(add(c, "transformer.ln_f.bias", D_MODEL, 0, 0, 0.02));
+    if (!add(c, "transformer.ln_f.weight", D_MODEL, 0, 1, 0.05)) return ae_no_memory();
+    if (!add(c, "transformer.ln_f.bias", D_MODEL, 0, 0, 0.02)) return ae_no_memory();
     char *path = ae_path_join(folder, "model.safetensors");
     json_t *metadata = json_pack("{s:s}", "format", "pt");
     ae_status status = path && metadata ? ae_safetensors_write(path, c->tensors, c->count, metadata) : ae_no_memory();

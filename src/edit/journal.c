@@ -35,7 +35,7 @@ struct ae_journal {
 
 static void entry_free(entry *e) {
     if (!e) return;
-    if (e->edit) ae_arena_free(e->edit->arena);
+    ae_edit_free(e->edit);
     ae_free(e);
 }
 
@@ -125,7 +125,7 @@ static ae_status read_entry(const ae_journal *j, const char *name, int id, ae_en
     if (status == AE_OK)
         *edit = read;
     else if (read)
-        ae_arena_free(read->arena);
+        ae_edit_free(read);
     ae_map_close(&map);
     ae_free(path);
     return status;
@@ -137,7 +137,7 @@ static ae_status add_entry(ae_journal *j, const ae_entry_head *head, bool revert
     ae_status status = e ? ae_grow((void **)&j->entries, &j->capacity, j->count + 1, sizeof(entry *)) : ae_no_memory();
     if (status != AE_OK) {
         ae_free(e);
-        ae_arena_free(edit->arena);
+        ae_edit_free(edit);
         return status;
     }
     e->id = head->id;
@@ -410,7 +410,7 @@ ae_status ae_journal_append(ae_journal *j, ae_model *model, const ae_edit *edit,
     if (status == AE_OK) status = ae_entry_read("the new entry", bytes, length, &got, &copy);
     if (status == AE_OK) {
         status = check_new(j, model, copy, &got);
-        if (status != AE_OK) ae_arena_free(copy->arena);
+        if (status != AE_OK) ae_edit_free(copy);
     }
     if (status == AE_OK) status = add_entry(j, &got, false, copy);
     if (status == AE_OK) {
@@ -489,7 +489,7 @@ static ae_status verify_entry(const ae_journal *j, const entry *e) {
     ae_edit *edit = NULL;
     AE_TRY(read_entry(j, e->file, e->id, &head, &edit));
     ae_status status = check_same_base(j, e->file, edit);
-    ae_arena_free(edit->arena);
+    ae_edit_free(edit);
     return status;
 }
 

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include <utf8proc.h>
-#include <zip.h>
+#include <zip.h> // minizip's
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -225,31 +225,271 @@ static ae_status open_array(const ae_npz *file, const char *name, ae_zip_reader 
     return read_header(path, name, reader, header, data_bytes);
 }
 
-#define ELEMENTS(type, from)                                                                                 \
-    for (size_t i = 0; i < n; i++) {                                                                         \
-        type element;                                                                                        \
-        memcpy(&element, bytes + i * sizeof element, sizeof element);                                        \
-        out[i] = (double)(from);                                                                             \
-    }
-
-/* descr without the byte order, C type, how it becomes a double */
+/* descr without the byte order, C type, how an element becomes a double */
 #define NUMBERS(X)                                                                                           \
-    X("f8", double, element)                                                                                 \
-    X("f4", float, element)                                                                                  \
-    X("f2", uint16_t, ae_f16_to_float(element))                                                              \
-    X("i8", int64_t, element)                                                                                \
-    X("i4", int32_t, element)                                                                                \
-    X("i2", int16_t, element)                                                                                \
-    X("i1", int8_t, element)                                                                                 \
-    X("u8", uint64_t, element)                                                                               \
-    X("u4", uint32_t, element)                                                                               \
-    X("u2", uint16_t, element)                                                                               \
-    X("u1", uint8_t, element)                                                                                \
-    X("b1", uint8_t, element != 0)
+    X(f8, double, element)                                                                                   \
+    X(f4, float, element)                                                                                    \
+    X(f2, uint16_t, ae_f16_to_float(element))                                                                \
+    X(i8, int64_t, element)                                                                                  \
+    X(i4, int32_t, element)                                                                                  \
+    X(i2, int16_t, element)                                                                                  \
+    X(i1, int8_t, element)                                                                                   \
+    X(u8, uint64_t, element)                                                                                 \
+    X(u4, uint32_t, element)                                                                                 \
+    X(u2, uint16_t, element)                                                                                 \
+    X(u1, uint8_t, element)                                                                                  \
+    X(b1, uint8_t, element != 0)
 
 #define NUMBER_CONVERSION(name, type, from)                                                                  \
-    static void convert_##type##_##name(const unsigned char *bytes, size_t n, double *out) {                 \
-        ELEMENTS(type, from)                                                                                 \
+    static void from_##name(const unsigned char *bytes, size_t n, double *out) {                             \
+        for (size_t i = 0; i < n; i++) {                                                                     \
+            type element;                                                                                    \
+            memcpy(&element, bytes + i * sizeof element, sizeof element);                                    \
+            out[i] = (double)(from);                                                                         \
+        }                                                                                                    \
     }
+NUMBERS(NUMBER_CONVERSION)
+#undef NUMBER_CONVERSION
 
-typedef void (*conversion)(const unsigned char *bytes, size_t n, double *out);
+typedef struct number {
+    const char *name;
+    size_t size;
+    void (*convert)(const unsigned char *bytes, size_t n, double *out);
+} number;
+
+static const number numbers[] = {
+#define NUMBER_ROW(name, type, from) {#name, sizeof(type), from_##name},
+    NUMBERS(NUMBER_ROW)
+#undef NUMBER_ROW
+};
+
+static const number *find_number(const char *descr) {
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if ((descr[0] == '<' || (descr[0] == '|' && numbers[i].size == 1)) && strcmp(descr + 1, numbers[i].name) == 0)
+            return &numbers[i];
+    return NULL;
+}
+
+static ae_status read_elements(ae_zip_reader *reader, const number *type, size_t n, double *out) {
+    unsigned char chunk[CHUNK];
+    for (size_t done = 0; done < n;) {
+        size_t now = n - done < CHUNK / type->size ? n - done : CHUNK / type->size;
+        AE_TRY(ae_zip_reader_read(reader, chunk, now * type->size));
+        type->convert(chunk, now, out + done);
+        done += now;
+    }
+    return AE_OK;
+}
+
+ae_status ae_npz_read_double(const ae_npz *file, const char *name, double **values, int *n_dim, int64_t *shape) {
+    const char *path = ae_zip_path(file->zip);
+    ae_zip_reader reader = {0};
+    array_header header = {0};
+    uint64_t data_bytes = 0;
+    double *result = NULL;
+    ae_status status = open_array(file, name, &reader, &header, &data_bytes);
+    const number *type = find_number(header.descr);
+    if (status == AE_OK && !type)
+        status = ae_fail(AE_ERR_UNSUPPORTED, "'%s': array '%s' has type '%s', expected plain numbers such as '<f4'", path,
+                         name, header.descr);
+    if (status == AE_OK) status = check_data_size(path, name, &header, type->size, data_bytes);
+    if (status == AE_OK) {
+        result = ae_alloc((size_t)header.elements, sizeof *result);
+        status = result ? read_elements(&reader, type, (size_t)header.elements, result) : ae_no_memory();
+    }
+    ae_status closed = ae_zip_reader_close(&reader);
+    if (status == AE_OK) status = closed;
+    if (status != AE_OK) {
+        ae_free(result);
+        return status;
+    }
+    *values = result;
+    *n_dim = header.n_dim;
+    memcpy(shape, header.shape, (size_t)header.n_dim * sizeof *shape);
+    return AE_OK;
+}
+
+// '<U12': 12 code points of 4 bytes, the last ones 0 where the text is shorter.
+static ae_status read_text(ae_zip_reader *reader, const char *path, const char *name, const array_header *header,
+                           uint64_t data_bytes, ae_text *out) {
+    if (header->descr[0] != '<' || header->descr[1] != 'U' || header->n_dim != 0)
+        return ae_fail(AE_ERR_UNSUPPORTED, "'%s': array '%s' has type '%s' and %d dimensions, expected one string ('<U')",
+                       path, name, header->descr, header->n_dim);
+    uint64_t points = 0;
+    for (const char *digit = header->descr + 2; *digit; digit++) {
+        if (*digit < '0' || *digit > '9' || points > UINT32_MAX)
+            return ae_fail(AE_ERR_FORMAT, "'%s': array '%s' has type '%s', which is not valid", path, name,
+                           header->descr);
+        points = 10 * points + (uint64_t)(*digit - '0');
+    }
+    AE_TRY(check_data_size(path, name, header, (size_t)points * 4, data_bytes));
+    AE_TRY(ae_text_append(out, "", 0));
+    size_t zeros = 0; // only those before another code point are part of the text
+    for (uint64_t i = 0; i < points; i++) {
+        unsigned char bytes[4];
+        AE_TRY(ae_zip_reader_read(reader, bytes, sizeof bytes));
+        uint32_t point = bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
+        if (point == 0) {
+            zeros++;
+            continue;
+        }
+        if (zeros > 0 || point > 0x10ffff || !utf8proc_codepoint_valid((utf8proc_int32_t)point))
+            return ae_fail(AE_ERR_FORMAT, "'%s': the string '%s' holds what is no character", path, name);
+        utf8proc_uint8_t encoded[4];
+        AE_TRY(ae_text_append(out, (const char *)encoded,
+                              (size_t)utf8proc_encode_char((utf8proc_int32_t)point, encoded)));
+    }
+    return AE_OK;
+}
+
+ae_status ae_npz_read_string(const ae_npz *file, const char *name, char **text) {
+    const char *path = ae_zip_path(file->zip);
+    ae_zip_reader reader = {0};
+    array_header header = {0};
+    uint64_t data_bytes = 0;
+    ae_text result = {0};
+    ae_status status = open_array(file, name, &reader, &header, &data_bytes);
+    if (status == AE_OK) status = read_text(&reader, path, name, &header, data_bytes, &result);
+    ae_status closed = ae_zip_reader_close(&reader);
+    if (status == AE_OK) status = closed;
+    if (status != AE_OK) {
+        ae_free(result.data);
+        return status;
+    }
+    *text = result.data;
+    return AE_OK;
+}
+
+// ---- writing ------------------------------------------------------------------------------------------------------
+
+// minizip opens files by name; these let it write into the stream that is already open.
+static voidpf borrow_stream(voidpf opaque, const void *name, int mode) {
+    (void)name;
+    (void)mode;
+    return opaque;
+}
+
+static int leave_stream(voidpf opaque, voidpf stream) {
+    (void)opaque;
+    (void)stream;
+    return 0;
+}
+
+static ae_status cannot_write(const char *path) {
+    return ae_fail_errno(AE_ERR_IO, "cannot write '%s'", path);
+}
+
+static ae_status write_bytes(zipFile zip, const char *path, const void *bytes, size_t length) {
+    for (const unsigned char *next = bytes; length > 0;) {
+        unsigned now = length > 1u << 30 ? 1u << 30 : (unsigned)length;
+        if (zipWriteInFileInZip(zip, next, now) != ZIP_OK) return cannot_write(path);
+        next += now;
+        length -= now;
+    }
+    return AE_OK;
+}
+
+// Version 1.0, padded with spaces to a multiple of 64 bytes, as numpy does.
+static ae_status write_array_header(zipFile zip, const char *path, const char *descr, int n_dim,
+                                    const int64_t *shape) {
+    ae_text header = {0};
+    ae_status status;
+    AE_TRY_GOTO(done, ae_text_append(&header, magic, MAGIC_BYTES));
+    AE_TRY_GOTO(done, ae_text_append(&header, "\x01\x00\x00\x00", 4)); // version, length to come
+    AE_TRY_GOTO(done, ae_text_printf(&header, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr));
+    for (int i = 0; i < n_dim; i++)
+        AE_TRY_GOTO(done, ae_text_printf(&header, "%" PRId64 "%s", shape[i],
+                                         i + 1 < n_dim ? ", " : n_dim == 1 ? "," : ""));
+    AE_TRY_GOTO(done, ae_text_printf(&header, "), }"));
+    int spaces = (int)(63 - header.length % 64);
+    AE_TRY_GOTO(done, ae_text_printf(&header, "%*s\n", spaces, ""));
+    size_t length = header.length - (MAGIC_BYTES + 4);
+    header.data[MAGIC_BYTES + 2] = (char)(length & 0xff);
+    header.data[MAGIC_BYTES + 3] = (char)(length >> 8);
+    status = write_bytes(zip, path, header.data, header.length);
+done:
+    ae_free(header.data);
+    return status;
+}
+
+static ae_status write_text(zipFile zip, const char *path, const char *text) {
+    char descr[DESCR_BYTES];
+    size_t length = strlen(text), points = length > 0 ? length : 1; // numpy has no strings of width 0
+    snprintf(descr, sizeof descr, "<U%zu", points);
+    AE_TRY(write_array_header(zip, path, descr, 0, NULL));
+    for (size_t i = 0; i < points; i++) {
+        const char point[4] = {i < length ? text[i] : '\0'};
+        AE_TRY(write_bytes(zip, path, point, sizeof point));
+    }
+    return AE_OK;
+}
+
+static const char *descr_of(ae_dtype dtype) {
+    switch (dtype) {
+    case AE_F32: return "<f4";
+    case AE_F64: return "<f8";
+    case AE_I64: return "<i8";
+    default: return NULL;
+    }
+}
+
+static ae_status write_array(zipFile zip, const char *path, const ae_npz_array *array) {
+    char *name = ae_format("%s.npy", array->name);
+    if (!name) return ae_no_memory();
+    zip_fileinfo info = {.dosDate = (1u << 5 | 1u) << 16}; // 1980-01-01, as numpy: the same arrays, the same bytes
+    int code = zipOpenNewFileInZip64(zip, name, &info, NULL, 0, NULL, 0, NULL, 0, 0, 1);
+    ae_free(name);
+    if (code != ZIP_OK) return cannot_write(path);
+    if (array->text) {
+        AE_TRY(write_text(zip, path, array->text));
+    } else {
+        ae_tensor tensor = {.n_dim = array->n_dim};
+        memcpy(tensor.shape, array->shape, sizeof tensor.shape);
+        AE_TRY(write_array_header(zip, path, descr_of(array->dtype), array->n_dim, array->shape));
+        AE_TRY(write_bytes(zip, path, array->data,
+                           (size_t)ae_tensor_elements(&tensor) * ae_dtype_size(array->dtype)));
+    }
+    return zipCloseFileInZip(zip) == ZIP_OK ? AE_OK : cannot_write(path);
+}
+
+static ae_status check_array(const char *path, const ae_npz_array *array) {
+    if (array->text) {
+        for (const char *c = array->text; *c; c++)
+            if ((unsigned char)*c > 127)
+                return ae_fail(AE_ERR_ARGUMENT, "'%s': array '%s': the text '%s' is not ASCII", path, array->name,
+                               array->text);
+        return AE_OK;
+    }
+    if (!descr_of(array->dtype))
+        return ae_fail(AE_ERR_ARGUMENT, "'%s': array '%s': type %s is not written, F32, F64 and I64 are", path,
+                       array->name, ae_dtype_name(array->dtype));
+    ae_tensor tensor = {.n_dim = array->n_dim};
+    memcpy(tensor.shape, array->shape, sizeof tensor.shape);
+    int64_t elements = ae_tensor_elements(&tensor);
+    size_t bytes;
+    if (elements < 0 || __builtin_mul_overflow((size_t)elements, ae_dtype_size(array->dtype), &bytes))
+        return ae_fail(AE_ERR_ARGUMENT, "'%s': array '%s': the shape is not valid", path, array->name);
+    if (elements > 0 && !array->data)
+        return ae_fail(AE_ERR_ARGUMENT, "'%s': array '%s' has no data", path, array->name);
+    return AE_OK;
+}
+
+ae_status ae_npz_write(const char *path, const ae_npz_array *arrays, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        AE_TRY(check_array(path, &arrays[i]));
+    ae_atomic_file file = {0};
+    AE_TRY(ae_atomic_open(path, &file));
+    zlib_filefunc64_def functions;
+    fill_fopen64_filefunc(&functions);
+    functions.zopen64_file = borrow_stream;
+    functions.zclose_file = leave_stream;
+    functions.opaque = file.stream;
+    zipFile zip = zipOpen2_64(path, APPEND_STATUS_CREATE, NULL, &functions);
+    ae_status status = zip ? AE_OK : cannot_write(path);
+    for (size_t i = 0; status == AE_OK && i < count; i++)
+        status = write_array(zip, path, &arrays[i]);
+    if (zip && zipClose(zip, NULL) != ZIP_OK && status == AE_OK) status = cannot_write(path);
+    if (status == AE_OK) return ae_atomic_commit(&file);
+    ae_atomic_abandon(&file);
+    return status;
+}

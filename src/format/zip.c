@@ -23,9 +23,7 @@ typedef struct cursor {
 static voidpf memory_open(voidpf opaque, const void *name, int mode) {
     (void)name;
     (void)mode;
-    cursor *place = ae_alloc(1, sizeof *place);
-    if (place) place->map = opaque;
-    return place;
+    return opaque;
 }
 
 static uLong memory_read(voidpf opaque, voidpf stream, void *buffer, uLong size) {
@@ -76,7 +74,10 @@ static int memory_error(voidpf opaque, voidpf stream) {
     return 0;
 }
 
-static unzFile open_handle(const ae_zip *zip) {
+static ae_status open_handle(const ae_zip *zip, unzFile *out) {
+    cursor *place = ae_alloc(1, sizeof *place); // freed by memory_close, which minizip calls on failure too
+    if (!place) return AE_ERR_MEMORY;
+    place->map = &zip->map;
     zlib_filefunc64_def functions = {
         .zopen64_file = memory_open,
         .zread_file = memory_read,
@@ -85,9 +86,13 @@ static unzFile open_handle(const ae_zip *zip) {
         .zseek64_file = memory_seek,
         .zclose_file = memory_close,
         .zerror_file = memory_error,
-        .opaque = (voidpf)(uintptr_t)&zip->map,
+        .opaque = place,
     };
-    return unzOpen2_64(zip->map.path, &functions);
+    *out = unzOpen2_64(zip->map.path, &functions);
+    if (*out) return AE_OK;
+    ae_fail(AE_ERR_FORMAT, "'%s' is not a zip archive, or is cut short: it has no zip directory at its end",
+            zip->map.path);
+    return AE_ERR_FORMAT;
 }
 
 // ---- the directory ----------------------------------------------------------------------------------------------
@@ -122,10 +127,8 @@ damaged:
 }
 
 static ae_status read_directory(ae_zip *zip) {
-    unzFile handle = open_handle(zip);
-    if (!handle)
-        return ae_fail(AE_ERR_FORMAT, "'%s' is not a zip archive, or is cut short: it has no zip directory at its end",
-                       zip->map.path);
+    unzFile handle = NULL;
+    AE_TRY(open_handle(zip, &handle));
     size_t capacity = 0;
     ae_status status = AE_OK;
     unz_global_info64 global;
@@ -212,8 +215,8 @@ static ae_status open_member(const ae_zip *zip, const ae_zip_member *member, boo
     if (member->method != 0 && member->method != Z_DEFLATED)
         return ae_fail(AE_ERR_UNSUPPORTED, "'%s': member '%s' is compressed by method %d; stored and deflated are read",
                        zip->map.path, member->name, member->method);
-    unzFile handle = open_handle(zip);
-    if (!handle) return ae_fail(AE_ERR_MEMORY, "'%s': out of memory while opening '%s'", zip->map.path, member->name);
+    unzFile handle = NULL;
+    AE_TRY(open_handle(zip, &handle));
     int method;
     if (unzGoToFilePos64(handle, &member->place) != UNZ_OK ||
         unzOpenCurrentFile2(handle, &method, NULL, raw) != UNZ_OK) {

@@ -79,11 +79,10 @@ static ae_status check_id(loader *load, const char *path, const char *token, con
     return AE_OK;
 }
 
-// One added token with its flags, which `flags` (an object, or NULL) may hold.
+// One added token; `flags` (an object, or NULL) may hold its flags, `normalized` is what counts where they do not say.
 static ae_status add_added(loader *load, const char *path, const char *text, size_t length, int32_t id,
-                           const json_t *flags) {
+                           const json_t *flags, bool normalized) {
     static const char *const refused[] = {"lstrip", "rstrip", "single_word"};
-    bool normalized = false;
     for (size_t i = 0; flags && i < sizeof refused / sizeof refused[0]; i++) {
         bool value = false;
         AE_TRY(ae_json_bool(path, flags, refused[i], false, &value));
@@ -120,7 +119,8 @@ static ae_status add_described(loader *load, const char *path, const json_t *ent
     AE_TRY(ae_json_string(path, entry, "content", true, &text));
     int32_t id = -1;
     AE_TRY(check_id(load, path, text, id_value, &id));
-    return add_added(load, path, text, json_string_length(json_object_get(entry, "content")), id, entry);
+    return add_added(load, path, text, json_string_length(json_object_get(entry, "content")), id, entry,
+                     !json_is_true(json_object_get(entry, "special")));
 }
 
 // A special token that is only named: its id is that in the vocabulary; one without an id is nothing to look for.
@@ -133,7 +133,7 @@ static ae_status add_named(loader *load, const char *path, const json_t *value) 
     if (!id_value) return AE_OK;
     int32_t id = -1;
     AE_TRY(check_id(load, path, text, id_value, &id));
-    return add_added(load, path, text, length, id, json_is_object(value) ? value : NULL);
+    return add_added(load, path, text, length, id, json_is_object(value) ? value : NULL, false);
 }
 
 // bos_token, eos_token, ... and lists of further ones, in special_tokens_map.json and tokenizer_config.json.
@@ -169,7 +169,7 @@ static ae_status read_added_tokens(loader *load, const char *path, json_t *objec
     json_object_keylen_foreach(object, key, length, value) {
         int32_t id = -1;
         AE_TRY(check_id(load, path, key, value, &id));
-        AE_TRY(add_added(load, path, key, length, id, NULL));
+        AE_TRY(add_added(load, path, key, length, id, NULL, true));
     }
     return AE_OK;
 }

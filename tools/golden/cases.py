@@ -13,7 +13,8 @@ MODELS = {
         "files": "safetensors",
         "tokenizer": "vocab.json",
         "layer": 1,
-        "init": {"wte": 0.25, "wpe": 0.1, "mlp": 1.2, "attn": 2.5, "qk": 1.0, "q_bias": 1.0, "ln_bias": 0.1, "ln_f": 1.0, "nameless": 1.0},
+        "hparams": {"v_lr": 0.5, "v_weight_decay": 0.5},
+        "init": {"wte": 0.5, "wpe": 0.1, "mlp": 1.3, "attn": 1.3, "qk": 0.7, "q_bias": 2.0, "ln_bias": 0.1, "ln_f": 1.0, "nameless": 1.0},
         "documents": 64,
     },
     "gpt2-b": {
@@ -24,7 +25,7 @@ MODELS = {
         "files": "sharded safetensors",
         "tokenizer": "vocab.json",
         "layer": 0,
-        "init": {"wte": 0.5, "wpe": 0.15, "mlp": 1.2, "attn": 2.5, "qk": 1.0, "q_bias": 1.0, "ln_bias": 0.1, "ln_f": 1.6, "nameless": 0.25},
+        "init": {"wte": 0.8, "wpe": 0.25, "mlp": 1.3, "attn": 1.3, "qk": 0.7, "q_bias": 2.0, "ln_bias": 0.1, "ln_f": 1.1, "nameless": 0.25},
         "documents": 48,
     },
     "gptj-a": {
@@ -35,7 +36,7 @@ MODELS = {
         "files": "torch",
         "tokenizer": "tokenizer.json",
         "layer": 2,
-        "init": {"wte": 0.5, "mlp": 1.2, "attn": 2.5, "qk": 1.0, "q_bias": 1.0, "ln_bias": 0.3, "head": 0.25, "ln_f": 1.0, "nameless": 1.0},
+        "init": {"wte": 0.5, "mlp": 1.0, "attn": 1.3, "qk": 1.0, "ln_bias": 0.1, "head": 0.25, "ln_f": 1.5, "nameless": 1.0},
         "documents": 64,
     },
     "gptj-b": {
@@ -46,7 +47,8 @@ MODELS = {
         "files": "safetensors",
         "tokenizer": "tokenizer.json",
         "layer": 1,
-        "init": {"wte": 0.6, "mlp": 1.2, "attn": 2.5, "qk": 1.0, "q_bias": 1.0, "ln_bias": 0.3, "head": 0.6, "ln_f": 1.0, "nameless": 0.25},
+        "hparams": {"v_lr": 0.15},
+        "init": {"wte": 0.3, "mlp": 1.0, "attn": 1.3, "qk": 1.0, "ln_bias": 0.1, "head": 0.6, "ln_f": 2.0, "nameless": 0.25},
         "documents": 48,
     },
 }
@@ -78,13 +80,13 @@ REQUESTS = [
     ("cut", "a target whose tokens cut its characters", "The name of {} in Japanese is", "Rome", "東京"),
     ("space", "a target that brings its own space; an apostrophe in the subject", "The owner of {} is", "O'Brien's pub", " Marie"),
     ("straddle", "a token that runs across the subject's end", "The people of {}way live in", "Nor", "the north"),
-    ("early", "stops before the last step: the loss falls below 0.05", "{} is the capital of", "Rome", "Sweden"),
-    ("clamp", "delta is held at its ball", "The mother tongue of {} is", "Marie Laurent", "Old Norwegian"),
+    ("early", "stops before the last step: the loss falls below 0.05", "They all live in the town of {}", "Brookhaven", "Sweden"),
+    ("clamp", "delta is held at its ball", "The painter {} spoke", "Marie Laurent", "Old Norwegian"),
     ("plain", "without the second moments: u is k over its norm", "{} was born in the city of", "Åsa Öberg", "Reykjavík"),
 ]
 # Requests that do not use the model's hparams.json: name -> what differs. The file is hparams_<name>.json.
 OVERRIDES = {
-    "early": {"v_num_grad_steps": 40, "v_lr": 0.3, "v_weight_decay": 0.01, "kl_factor": 0.001, "clamp_norm_factor": 8},
+    "early": {"v_num_grad_steps": 40, "v_lr": 0.4, "v_weight_decay": 0.01, "kl_factor": 0.001, "clamp_norm_factor": 8},
     "clamp": {"clamp_norm_factor": 0.5, "kl_factor": 0.25},
     "plain": {"mom2_adjustment": False},
 }
@@ -133,9 +135,9 @@ def hparams(name, spec, override=None):
         "layers": [spec["layer"]],
         "fact_token": "subject_last",
         "v_num_grad_steps": 20,
-        "v_lr": 2e-1,
+        "v_lr": 3e-1,
         "v_loss_layer": spec["config"]["n_layer"] - 1,
-        "v_weight_decay": 0.5,
+        "v_weight_decay": 0.1,
         "clamp_norm_factor": 3 if gpt2 else 4,
         "kl_factor": 0.0625,
         "mom2_adjustment": True,
@@ -150,6 +152,7 @@ def hparams(name, spec, override=None):
         "mom2_n_samples": spec["documents"],
         "mom2_dtype": "float32",
     }
+    out.update(spec.get("hparams", {}))
     out.update(override or {})
     return out
 

@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# tests/cli/run.sh TEST.sh BUILD: runs one test of the command in a fresh folder, with the words below at hand.
+#
+#     run ARGUMENT...        runs aedile, keeps its stdout, stderr and exit code
+#     fails_with CODE ARG... the same, and the exit code must be this; `works` is `fails_with 0`
+#     says PATTERN           stdout holds a line that matches (extended regular expression)
+#     warns PATTERN          stderr does
+#     silent_on_stderr       stderr is empty
+#     json PATH              prints a value of the document on stdout
+#     json_is PATH VALUE     ... which must be this
+#     untouched_by COMMAND.. runs it; no file in the test's folder may appear, vanish or change
+#
+# The test runs under `set -e`: any other command that fails ends it, too.
+set -euo pipefail
+
+test_script=$(realpath "$1")
+build=$(realpath "$2")
+source_folder=$(realpath "$(dirname "$0")/../..")
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+mkdir "$scratch/work" "$scratch/io"
+
+export AEDILE=$build/aedile JSON_GET=$build/json_get
+export HF_HUB_CACHE=$scratch/cache LC_ALL=C.UTF-8
+unset AEDILE_STATS AEDILE_DEMO HF_HOME
+demo=$build/demo-model
+out=$scratch/io/out err=$scratch/io/err last='(nothing yet)'
+
+die() {
+    echo "FAILED: $1"
+    echo "--- command: aedile $last"
+    echo '--- stdout:'
+    head -c 4000 "$out" || true
+    echo '--- stderr:'
+    head -c 4000 "$err" || true
+    echo '--- at:'
+    local frame=1
+    while caller $frame; do frame=$((frame + 1)); done
+    exit 1
+}
+trap 'die "a command failed"' ERR
+set -E
+
+run() {
+    last="$*" code=0
+    "$AEDILE" "$@" >"$out" 2>"$err" </dev/null || code=$?
+}
+fails_with() {
+    local expected=$1
+    shift
+    run "$@"
+    [ "$code" = "$expected" ] || die "exit code $code, not $expected"
+}
+works() { fails_with 0 "$@"; }
+says() { grep -Eq -- "$1" "$out" || die "stdout does not say '$1'"; }
+warns() { grep -Eq -- "$1" "$err" || die "stderr does not say '$1'"; }
+silent_on_stderr() { [ ! -s "$err" ] || die 'stderr is not empty'; }
+json() { "$JSON_GET" "$1" <"$out"; }
+json_is() {
+    local got
+    got=$(json "$1") || die "no '$1' in the document"
+    [ "$got" = "$2" ] || die "$1 is '$got', not '$2'"
+}
+listing() { find . -exec stat -c '%n %F %s' {} + | sort; find . -type f -exec sha256sum {} + | sort; }
+untouched_by() {
+    local before after
+    before=$(listing)
+    "$@"
+    after=$(listing)
+    [ "$before" = "$after" ] || die "files were written: $(diff <(echo "$before") <(echo "$after"))"
+}
+
+cd "$scratch/work"
+. "$test_script"
