@@ -124,7 +124,7 @@ static ae_status read_entry(const ae_journal *j, const char *name, int id, ae_en
     if (status == AE_OK) status = check_entry(j, path, id, head, read);
     if (status == AE_OK)
         *edit = read;
-    else if (read)
+    else
         ae_edit_free(read);
     ae_map_close(&map);
     ae_free(path);

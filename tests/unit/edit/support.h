@@ -67,4 +67,42 @@ static inline ae_model sized_model(const char *architecture, const char *name, i
     return model;
 }
 
+/* A byte as GPT-2's vocabulary writes it: printable Latin-1 as itself, the others from U+0100 on. */
+static inline void put_byte_symbol(ae_text *text, int byte) {
+    int code = byte, next = 256;
+    for (int b = 0; b <= byte; b++) {
+        bool visible = (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174;
+        code = visible ? b : next++;
+    }
+    if (code == '"' || code == '\\')
+        assert_ok(ae_text_printf(text, "\\%c", code));
+    else if (code < 0x80)
+        assert_ok(ae_text_printf(text, "%c", code));
+    else
+        assert_ok(ae_text_printf(text, "%c%c", 0xc0 | (code >> 6), 0x80 | (code & 0x3f)));
+}
+
+/* A byte-level tokenizer in `folder`: token b is the byte b, token 256 + i the i-th merge (ASCII pairs "left right"),
+ * and last <|endoftext|>: 257 + n_merges tokens. */
+static inline void write_tokenizer(const char *folder, const char *const *merges, int n_merges) {
+    ae_text vocab = {0}, list = {0};
+    assert_ok(ae_text_printf(&vocab, "{"));
+    for (int byte = 0; byte < 256; byte++) {
+        assert_ok(ae_text_printf(&vocab, "\""));
+        put_byte_symbol(&vocab, byte);
+        assert_ok(ae_text_printf(&vocab, "\": %d, ", byte));
+    }
+    assert_ok(ae_text_printf(&list, "#version: 0.2\n"));
+    for (int i = 0; i < n_merges; i++) {
+        const char *space = strchr(merges[i], ' ');
+        assert_ok(ae_text_printf(&vocab, "\"%.*s%s\": %d, ", (int)(space - merges[i]), merges[i], space + 1, 256 + i));
+        assert_ok(ae_text_printf(&list, "%s\n", merges[i]));
+    }
+    assert_ok(ae_text_printf(&vocab, "\"<|endoftext|>\": %d}", 256 + n_merges));
+    write_text(folder, "vocab.json", vocab.data);
+    write_text(folder, "merges.txt", list.data);
+    ae_free(vocab.data);
+    ae_free(list.data);
+}
+
 #endif

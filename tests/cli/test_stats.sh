@@ -1,0 +1,58 @@
+# stats: collecting second moments.
+
+for i in $(seq 60); do echo "Document $i: the quick brown fox jumps over the lazy dog, and so on, $((i * 7919)) times."; done >text.txt
+while read -r line; do printf '{"text": "%s"}\n' "$line"; done <text.txt >text.jsonl
+gzip -k text.txt
+
+works stats "$demo" --layer 1 --text text.txt --output plain
+file=plain/demo-model/text_stats/transformer.h.1.mlp.c_proj_float32_mom2.npz
+says "^layer 1: $file \("
+[ -s "$file" ] || die "$file is missing"
+silent_on_stderr
+[ "$(find plain -type f | wc -l)" = 1 ] || die 'something else was left behind'
+
+# The same documents in other clothes, other threads, with frequent checkpoints: the same numbers to the byte.
+works stats "$demo" -l 1 -t text.jsonl -o json-lines --restart
+cmp "$file" "json-lines/${file#plain/}"
+works stats "$demo" -l 1 -t text.txt.gz -o gzipped --quiet --checkpoint 0.01
+cmp "$file" "gzipped/${file#plain/}"
+
+# Names, numbers of documents, several layers and files, the document of --json.
+head -n 30 text.txt >a.txt
+tail -n 30 text.txt >b.txt
+works stats "$demo" --layer 0,2 --text a.txt b.txt --samples 50 --output out --name Some/Model --dataset mine --json
+json_is model demo-model
+json_is files.# 2
+json_is files.0.layer 0
+json_is files.1.layer 2
+json_is files.0.path out/Some_Model/mine_stats/transformer.h.0.mlp.c_proj_float32_mom2_50.npz
+json_is files.1.path out/Some_Model/mine_stats/transformer.h.2.mlp.c_proj_float32_mom2_50.npz
+[ -s "$(json files.1.path)" ] || die 'the file is missing'
+
+# The default folder.
+works stats "$demo" -l 1 -t text.txt
+cmp "$file" "data/stats/${file#plain/}"
+
+# Mistakes: nothing is written.
+untouched_by fails_with 2 stats "$demo" --text text.txt
+warns "^aedile: --layer is missing: where to edit 'demo-model' is not known$"
+untouched_by fails_with 1 stats "$demo" --layer 4 --text text.txt --output o
+warns "^aedile: layer 4 does not exist: 'demo-model' has layers 0 to 3$"
+untouched_by fails_with 1 stats "$demo" --layer 1 --text nowhere.txt --output o
+warns "^aedile: .*'nowhere.txt'"
+: >empty.txt
+untouched_by fails_with 1 stats "$demo" --layer 1 --text empty.txt --output o
+warns "^aedile: 'empty.txt' holds no documents"
+printf '{"text": "fine"}\n{"txt": "not"}\n' >bad.jsonl
+untouched_by fails_with 1 stats "$demo" --layer 1 --text bad.jsonl --output o --json
+json_is error.status AE_ERR_FORMAT
+warns "^aedile: 'bad.jsonl'.*2"
+
+# Fewer tokens than keys have entries: a warning at once, an error when it is used, a ridge that helps.
+head -n 1 text.txt >few.txt
+works stats "$demo" --layer 1 --text few.txt --output few --json
+warns '^aedile: warning: only [0-9]+ tokens were seen, fewer than the 256 entries of a key'
+json_is warnings.# 1
+untouched_by fails_with 1 edit "$demo" -p '{} is in' -s Paris -t Rome -l 1 --stats few --dataset text
+warns '^aedile: .* not positive definite: [0-9]+ tokens .*--ridge'
+works edit "$demo" -p '{} is in' -s Paris -t Rome -l 1 --stats few --dataset text --ridge 0.1

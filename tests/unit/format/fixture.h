@@ -1,0 +1,56 @@
+/* fixture.h: files for the format tests: the committed ones, copies cut short or with flipped bits, and kept output. */
+#ifndef AE_TEST_FIXTURE_H
+#define AE_TEST_FIXTURE_H
+
+#include "test.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/random.h"
+
+#define FIXTURES "tests/data/format/"
+
+static inline void read_whole(const char *path, char **bytes, size_t *length) {
+    assert_ok(ae_file_read(path, 1 << 20, bytes, length));
+}
+
+/* "<scratch>/<name>" in `path`. */
+static inline const char *scratch_path(void *const *state, const char *name, char path[512]) {
+    snprintf(path, 512, "%s/%s", (const char *)*state, name);
+    return path;
+}
+
+/* The same, or "$AE_KEEP/<name>" where that is set: written files stay there, for tools/parity_format.py. */
+static inline const char *kept_path(void *const *state, const char *name, char path[512]) {
+    const char *keep = getenv("AE_KEEP");
+    if (!keep) return scratch_path(state, name, path);
+    snprintf(path, 512, "%s/%s", keep, name);
+    return path;
+}
+
+/* Overwrites without the flush to disk of ae_atomic_write: thousands of these are written. */
+static inline void write_whole(const char *path, const void *bytes, size_t length) {
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, length, file), length);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* One to four flipped bits of bytes[0..length). */
+static inline void flip_bits(char *bytes, size_t length, ae_random *random) {
+    uint64_t n = 1 + ae_random_next(random) % 4;
+    for (uint64_t i = 0; i < n; i++) {
+        uint64_t bit = ae_random_next(random) % (8 * length);
+        bytes[bit / 8] = (char)(bytes[bit / 8] ^ (1 << (bit % 8)));
+    }
+}
+
+/* A reader of hostile bytes must answer AE_OK or an error with a text. */
+static inline void assert_answers(ae_status status) {
+    if (status == AE_OK) return;
+    if (status != AE_ERR_FORMAT && status != AE_ERR_UNSUPPORTED && status != AE_ERR_NOT_FOUND)
+        fail_msg("damaged input gave %s: %s", ae_status_name(status), ae_last_error());
+    assert_true(strlen(ae_last_error()) > 0);
+}
+
+#endif
