@@ -1,10 +1,12 @@
-/* Encodes and decodes what it is given, for comparison with another implementation (tools/parity_tokenizer.py).
+/* Encodes and decodes what it is given, for comparison with another implementation
+ * (tools/parity_tokenizer.py).
  *
  *     tokenize FOLDER N_VOCAB < requests > answers
  *
- * Numbers are 32-bit, little-endian. A request is 'e', a length and that many bytes of text, or 'd', a count and that many ids. The
- * answer to 'e' is a count and the ids, after which the ids' own bytes have been compared with the text; the answer
- * to 'd' is a length and the text. A failure ends the program with its message. */
+ * Numbers are 32-bit, little-endian. A request is 'e', a length and that many bytes of text, or 'd', a count
+ * and that many ids. The answer to 'e' is a count and the ids, after which the ids' own bytes have been
+ * compared with the text; the answer to 'd' is a length and the text. A failure ends the program with its
+ * message. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +24,8 @@ static bool write_block(const void *items, size_t n, size_t size) {
 }
 
 // Whether the tokens' bytes, one after the other, are the text again.
-static bool same_bytes(const ae_tokenizer *tokenizer, const int32_t *ids, size_t n, const char *text, size_t length) {
+static bool same_bytes(const ae_tokenizer *tokenizer, const int32_t *ids, size_t n, const char *text,
+                       size_t length) {
     size_t at = 0;
     for (size_t i = 0; i < n; i++) {
         size_t part;
@@ -56,12 +59,14 @@ static ae_status answer(const ae_tokenizer *tokenizer, int kind, const void *bod
 static ae_status answer_all(const ae_tokenizer *tokenizer) {
     for (int kind; (kind = getchar()) != EOF;) {
         uint32_t n;
-        if ((kind != 'e' && kind != 'd') || !read_u32(&n)) return ae_fail(AE_ERR_FORMAT, "a malformed request");
+        if ((kind != 'e' && kind != 'd') || !read_u32(&n))
+            return ae_fail(AE_ERR_FORMAT, "a malformed request");
         size_t size = kind == 'e' ? 1 : sizeof(int32_t);
         void *body = ae_alloc(n, size);
         if (!body) return ae_no_memory();
-        ae_status status = fread(body, size, n, stdin) == n ? answer(tokenizer, kind, body, n)
-                                                            : ae_fail(AE_ERR_FORMAT, "a request that is cut off");
+        ae_status status = fread(body, size, n, stdin) == n
+                               ? answer(tokenizer, kind, body, n)
+                               : ae_fail(AE_ERR_FORMAT, "a request that is cut off");
         ae_free(body);
         AE_TRY(status);
     }

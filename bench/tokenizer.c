@@ -2,7 +2,8 @@
  *
  *     tokenizer FOLDER FILE...
  *
- * Each FILE is encoded whole, and once more line by line; the best of several rounds counts, in MB (10^6 bytes) a second. */
+ * Each FILE is encoded whole, and once more line by line; the best of several rounds counts, in MB (10^6
+ * bytes) a second. */
 #include <stdio.h>
 #include <time.h>
 
@@ -18,8 +19,8 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static ae_status encode_lines(const ae_tokenizer *tokenizer, const char *text, size_t length, int32_t **ids, size_t *n,
-                              size_t *capacity) {
+static ae_status encode_lines(const ae_tokenizer *tokenizer, const char *text, size_t length, int32_t **ids,
+                              size_t *n, size_t *capacity) {
     for (size_t start = 0, at = 0; at < length; at++) {
         if (text[at] != '\n' && at + 1 < length) continue;
         AE_TRY(ae_tokenizer_encode(tokenizer, text + start, at + 1 - start, ids, n, capacity));
@@ -52,8 +53,8 @@ static ae_status time_file(const ae_tokenizer *tokenizer, const char *path) {
         if (end - encoded < back) back = end - encoded;
     }
     double mb = (double)length / 1e6;
-    printf("%s: %.2f MB, %zu tokens; encode %.1f MB/s (by lines %.1f), decode %.1f MB/s\n", path, mb, n, mb / whole,
-           mb / lines, mb / back);
+    printf("%s: %.2f MB, %zu tokens; encode %.1f MB/s (by lines %.1f), decode %.1f MB/s\n", path, mb, n,
+           mb / whole, mb / lines, mb / back);
 done:
     ae_free(text);
     ae_free(decoded);

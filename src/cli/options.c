@@ -154,7 +154,8 @@ static bool parse_real(const ae_option *o, const char *text, double *out, char *
     char *end;
     errno = 0;
     const double value = strtod(text, &end);
-    const bool number = *text && !*end && isfinite(value) && strchr("-.0123456789", *text);
+    // strtod alone would take "inf", hexadecimal and leading spaces.
+    const bool number = *text && !*end && isfinite(value) && strspn(text, "+-.eE0123456789") == strlen(text);
     if (!number || ((o->low != 0 || o->high != 0) && (value < o->low || value > o->high))) {
         if (o->low != 0 || o->high != 0)
             return complain(problem, size, "--%s: '%s' is not a number from %g to %g", o->name, text, o->low, o->high);

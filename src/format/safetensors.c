@@ -159,14 +159,11 @@ static ae_status read_header(ae_safetensors *file, const unsigned char *bytes, s
     file->tensors = ae_alloc(json_object_size(file->header), sizeof *file->tensors);
     if (!file->tensors) return ae_no_memory();
     const char *name;
-    size_t name_length;
     json_t *entry;
-    json_object_keylen_foreach(file->header, name, name_length, entry) {
+    json_object_foreach(file->header, name, entry) {
         if (entry == metadata) continue;
-        if (memchr(name, '\0', name_length))
-            return ae_fail(AE_ERR_FORMAT, "'%s': the tensor name '%s...' holds a NUL character", path, name);
         ae_tensor *tensor = &file->tensors[file->count++];
-        tensor->name = ae_arena_strndup(file->arena, name, name_length);
+        tensor->name = ae_arena_strdup(file->arena, name);
         if (!tensor->name) return ae_no_memory();
         AE_TRY(read_tensor(path, entry, tensor, data_size));
         tensor->data = data + tensor->offset;

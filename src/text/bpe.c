@@ -24,8 +24,9 @@ typedef struct merge_slot {
     int32_t result;
 } merge_slot;
 
-/* Whether a token's own bytes are merged into just that token, which holds for nearly all, so that a piece that is a
- * token needs no merging. Found out when the token is first met; threads that do so at once find the same. */
+/* Whether a token's own bytes are merged into just that token, which holds for nearly all, so that a piece
+ * that is a token needs no merging. Found out when the token is first met; threads that do so at once find
+ * the same. */
 enum { UNKNOWN, WHOLE, SPLITS };
 
 struct ae_bpe {
@@ -42,7 +43,8 @@ struct ae_bpe {
     _Atomic unsigned char *wholeness; // [n_ids]
 };
 
-/* ---- hashes --------------------------------------------------------------------------------------------- */
+/* ---- hashes ---------------------------------------------------------------------------------------------
+ */
 
 static inline uint64_t load64(const unsigned char *s) {
     uint64_t value;
@@ -63,7 +65,8 @@ static inline uint64_t scramble(uint64_t x) {
     return x ^ x >> 31;
 }
 
-// Reads eight bytes at a time, the last eight overlapping those before: nearly all pieces take one or two steps.
+// Reads eight bytes at a time, the last eight overlapping those before: nearly all pieces take one or two
+// steps.
 static inline uint64_t hash_bytes(const unsigned char *s, size_t length) {
     uint64_t hash = length;
     if (length >= 8) {
@@ -72,7 +75,8 @@ static inline uint64_t hash_bytes(const unsigned char *s, size_t length) {
         return scramble(hash ^ load64(s + length - 8));
     }
     if (length >= 4) return scramble(hash ^ load32(s) << 8 ^ load32(s + length - 4) << 32);
-    if (length > 0) hash ^= (uint64_t)s[0] << 8 | (uint64_t)s[length / 2] << 16 | (uint64_t)s[length - 1] << 24;
+    if (length > 0)
+        hash ^= (uint64_t)s[0] << 8 | (uint64_t)s[length / 2] << 16 | (uint64_t)s[length - 1] << 24;
     return scramble(hash);
 }
 
@@ -99,7 +103,8 @@ static inline int32_t find_name(const ae_bpe *bpe, const unsigned char *s, size_
     return -1;
 }
 
-/* ---- building ------------------------------------------------------------------------------------------- */
+/* ---- building -------------------------------------------------------------------------------------------
+ */
 
 static name_slot *new_names(size_t size) {
     name_slot *slots = ae_alloc(size, sizeof *slots);
@@ -160,7 +165,8 @@ static ae_status grow_names(ae_bpe *bpe) {
         int32_t id = bpe->names[i].id;
         if (id < 0) continue;
         const token *named = &bpe->tokens[id];
-        put_name(bigger, size - 1, hash_bytes((unsigned char *)bpe->bytes + named->start, (size_t)named->length), id);
+        put_name(bigger, size - 1,
+                 hash_bytes((unsigned char *)bpe->bytes + named->start, (size_t)named->length), id);
     }
     ae_free(bpe->names);
     bpe->names = bigger;
@@ -236,15 +242,16 @@ const char *ae_bpe_bytes(const ae_bpe *bpe, int32_t id, size_t *length) {
     return bpe->bytes + bpe->tokens[id].start;
 }
 
-/* ---- encoding ------------------------------------------------------------------------------------------- */
+/* ---- encoding -------------------------------------------------------------------------------------------
+ */
 
 static inline uint32_t rank_of(const ae_bpe *bpe, int32_t left, int32_t right) {
     const merge_slot *merge = find_merge(bpe, left, right);
     return merge ? merge->rank : NO_RANK;
 }
 
-/* Merges a short piece in place: ids[0..n) are its bytes' at first; returns how many are left. Looking through all pairs for the
- * strongest is quickest while there are few. */
+/* Merges a short piece in place: ids[0..n) are its bytes' at first; returns how many are left. Looking
+ * through all pairs for the strongest is quickest while there are few. */
 static size_t merge_short(const ae_bpe *bpe, int32_t *ids, size_t n) {
     uint32_t ranks[SHORT_PIECE]; // ranks[i] is that of ids[i], ids[i + 1]
     for (size_t i = 0; i + 1 < n; i++)
@@ -266,9 +273,9 @@ static size_t merge_short(const ae_bpe *bpe, int32_t *ids, size_t n) {
     return n;
 }
 
-/* A long piece is a linked list of symbols and a heap of its pairs, strongest first, leftmost among equals: a key is
- * rank << 32 | position of the left symbol. A key whose pair has changed since is recognised by its rank, because a rank
- * names a pair's two tokens. */
+/* A long piece is a linked list of symbols and a heap of its pairs, strongest first, leftmost among equals: a
+ * key is rank << 32 | position of the left symbol. A key whose pair has changed since is recognised by its
+ * rank, because a rank names a pair's two tokens. */
 typedef struct symbol {
     int32_t id; // -1: merged into the one on its left
     int32_t previous, next;
@@ -331,7 +338,8 @@ static ae_status merge_symbols(const ae_bpe *bpe, symbol *symbols, heap *pairs) 
 // Merges ids[0..*n), the bytes of a piece of any length.
 static ae_status merge_long(const ae_bpe *bpe, int32_t *ids, size_t *n) {
     size_t length = *n;
-    if (length > INT32_MAX) return ae_fail(AE_ERR_ARGUMENT, "a word of %zu bytes is too long to be encoded", length);
+    if (length > INT32_MAX)
+        return ae_fail(AE_ERR_ARGUMENT, "a word of %zu bytes is too long to be encoded", length);
     heap pairs = {0};
     symbol *symbols = ae_alloc(length, sizeof *symbols);
     ae_status status = symbols ? AE_OK : ae_no_memory();
@@ -359,8 +367,8 @@ static ae_status merge_long(const ae_bpe *bpe, int32_t *ids, size_t *n) {
     return status;
 }
 
-ae_status ae_bpe_encode(const ae_bpe *bpe, const unsigned char *piece, size_t length, int32_t **ids, size_t *n_ids,
-                        size_t *capacity) {
+ae_status ae_bpe_encode(const ae_bpe *bpe, const unsigned char *piece, size_t length, int32_t **ids,
+                        size_t *n_ids, size_t *capacity) {
     int32_t id = find_name(bpe, piece, length);
     unsigned char known = SPLITS;
     if (id >= 0) known = atomic_load_explicit(&bpe->wholeness[id], memory_order_relaxed);

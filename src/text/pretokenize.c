@@ -16,8 +16,8 @@ static const struct {
 
 enum { N_RANGES = sizeof ranges / sizeof ranges[0] };
 
-/* Characters behind the last range, nearly all of them unassigned, are OTHER and not in the table. A flat table costs 200 KB
- * of which a text touches only the lines of its own script. */
+/* Characters behind the last range, nearly all of them unassigned, are OTHER and not in the table. A flat
+ * table costs 200 KB of which a text touches only the lines of its own script. */
 static uint32_t table_size(void) {
     return ranges[N_RANGES - 1].last + 1;
 }
@@ -31,8 +31,8 @@ unsigned char *ae_char_classes_new(void) {
 }
 
 // The class of the character at s, and its length.
-static inline unsigned char class_at(const unsigned char *classes, const unsigned char *s, const unsigned char *end,
-                                     size_t *length) {
+static inline unsigned char class_at(const unsigned char *classes, const unsigned char *s,
+                                     const unsigned char *end, size_t *length) {
     uint32_t code = UINT32_MAX;
     int step = ae_utf8_decode(s, (size_t)(end - s), &code);
     *length = (size_t)(step < 0 ? -step : step);
@@ -62,11 +62,15 @@ static size_t contraction(const unsigned char *s, size_t n) {
     case 's':
     case 't':
     case 'm':
-    case 'd': return 2;
+    case 'd':
+        return 2;
     case 'r':
-    case 'v': return n > 2 && s[2] == 'e' ? 3 : 0;
-    case 'l': return n > 2 && s[2] == 'l' ? 3 : 0;
-    default: return 0;
+    case 'v':
+        return n > 2 && s[2] == 'e' ? 3 : 0;
+    case 'l':
+        return n > 2 && s[2] == 'l' ? 3 : 0;
+    default:
+        return 0;
     }
 }
 

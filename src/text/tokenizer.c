@@ -15,8 +15,9 @@ struct ae_tokenizer {
     unsigned char *classes;
     int32_t n_vocab;
     int32_t end_of_text;
-    ae_added_tokens added;       // by pass, then first byte, then length, the longest first
-    size_t first[N_PASSES][257]; // added tokens of a pass that begin with byte b: first[pass][b] to first[pass][b + 1]
+    ae_added_tokens added; // by pass, then first byte, then length, the longest first
+    size_t first[N_PASSES]
+                [257]; // added tokens of a pass that begin with byte b: first[pass][b] to first[pass][b + 1]
 };
 
 typedef struct id_list {
@@ -42,7 +43,8 @@ static void index_added(ae_tokenizer *tokenizer) {
     for (int pass = 0; pass < N_PASSES; pass++) {
         for (int byte = 0; byte < 256; byte++) {
             tokenizer->first[pass][byte] = at;
-            while (at < added->n && added->items[at].normalized == (pass == 1) && first_byte(&added->items[at]) == byte)
+            while (at < added->n && added->items[at].normalized == (pass == 1) &&
+                   first_byte(&added->items[at]) == byte)
                 at++;
         }
         tokenizer->first[pass][256] = at;
@@ -80,7 +82,8 @@ void ae_tokenizer_free(ae_tokenizer *tokenizer) {
     ae_free(tokenizer);
 }
 
-static ae_status encode_pieces(const ae_tokenizer *tokenizer, const unsigned char *s, size_t n, id_list list) {
+static ae_status encode_pieces(const ae_tokenizer *tokenizer, const unsigned char *s, size_t n,
+                               id_list list) {
     while (n > 0) {
         size_t length = ae_piece_length(tokenizer->classes, s, n);
         AE_TRY(ae_bpe_encode(tokenizer->bpe, s, length, list.ids, list.n, list.capacity));
@@ -91,7 +94,8 @@ static ae_status encode_pieces(const ae_tokenizer *tokenizer, const unsigned cha
 }
 
 // The longest added token of this pass at the beginning of s[0..n).
-static const ae_added_token *added_at(const ae_tokenizer *tokenizer, int pass, const unsigned char *s, size_t n) {
+static const ae_added_token *added_at(const ae_tokenizer *tokenizer, int pass, const unsigned char *s,
+                                      size_t n) {
     size_t end = tokenizer->first[pass][s[0] + 1];
     for (size_t i = tokenizer->first[pass][s[0]]; i < end; i++) {
         const ae_added_token *token = &tokenizer->added.items[i];
@@ -100,7 +104,8 @@ static const ae_added_token *added_at(const ae_tokenizer *tokenizer, int pass, c
     return NULL;
 }
 
-static ae_status encode_pass(const ae_tokenizer *tokenizer, int pass, const unsigned char *s, size_t n, id_list list) {
+static ae_status encode_pass(const ae_tokenizer *tokenizer, int pass, const unsigned char *s, size_t n,
+                             id_list list) {
     if (pass == N_PASSES) return encode_pieces(tokenizer, s, n, list);
     size_t done = 0;
     for (size_t at = 0; at < n;) {
@@ -121,7 +126,8 @@ static ae_status encode_pass(const ae_tokenizer *tokenizer, int pass, const unsi
 ae_status ae_tokenizer_encode(const ae_tokenizer *tokenizer, const char *text, size_t length, int32_t **ids,
                               size_t *n_ids, size_t *capacity) {
     size_t before = *n_ids;
-    ae_status status = encode_pass(tokenizer, 0, (const unsigned char *)text, length, (id_list){ids, n_ids, capacity});
+    ae_status status =
+        encode_pass(tokenizer, 0, (const unsigned char *)text, length, (id_list){ids, n_ids, capacity});
     if (status != AE_OK) *n_ids = before;
     return status;
 }
@@ -143,8 +149,8 @@ ae_status ae_tokenizer_decode(const ae_tokenizer *tokenizer, const int32_t *ids,
         else if (ids[i] >= 0 && ids[i] < tokenizer->n_vocab)
             status = ae_text_append(&bytes, "\xEF\xBF\xBD", 3);
         else
-            status = ae_fail(AE_ERR_ARGUMENT, "token %d of %zu has id %d, ids are 0 to %d", (int)i + 1, n_ids, ids[i],
-                             tokenizer->n_vocab - 1);
+            status = ae_fail(AE_ERR_ARGUMENT, "token %d of %zu has id %d, ids are 0 to %d", (int)i + 1, n_ids,
+                             ids[i], tokenizer->n_vocab - 1);
     }
     if (status == AE_OK) status = ae_utf8_replace(bytes.data, bytes.length, text, length);
     ae_free(bytes.data);

@@ -1,4 +1,5 @@
-// Reads a model folder's tokenizer files: tokenizer.json, or vocab.json + merges.txt, and what names added tokens.
+// Reads a model folder's tokenizer files: tokenizer.json, or vocab.json + merges.txt, and what names added
+// tokens.
 
 #include <string.h>
 
@@ -24,10 +25,11 @@ typedef struct loader {
     ae_text key;          // a token's bytes, reused
 } loader;
 
-/* ---- the alphabet --------------------------------------------------------------------------------------- */
+/* ---- the alphabet ---------------------------------------------------------------------------------------
+ */
 
-/* In these files a byte is written as a visible character: printable Latin-1 as itself, the others as U+0100 and on in
- * the order of their values. */
+/* In these files a byte is written as a visible character: printable Latin-1 as itself, the others as U+0100
+ * and on in the order of their values. */
 static void make_alphabet(int16_t byte_of[324]) {
     for (int code = 0; code < 324; code++)
         byte_of[code] = -1;
@@ -38,7 +40,8 @@ static void make_alphabet(int16_t byte_of[324]) {
     }
 }
 
-// Appends the bytes that a written token stands for; *merged is false (nothing appended) if it holds other characters.
+// Appends the bytes that a written token stands for; *merged is false (nothing appended) if it holds other
+// characters.
 static ae_status append_written(loader *load, const char *written, size_t length, bool *merged) {
     const unsigned char *s = (const unsigned char *)written;
     size_t before = load->key.length;
@@ -56,7 +59,8 @@ static ae_status append_written(loader *load, const char *written, size_t length
     return AE_OK;
 }
 
-/* ---- added tokens --------------------------------------------------------------------------------------- */
+/* ---- added tokens ---------------------------------------------------------------------------------------
+ */
 
 void ae_added_tokens_free(ae_added_tokens *added) {
     for (size_t i = 0; i < added->n; i++)
@@ -65,21 +69,23 @@ void ae_added_tokens_free(ae_added_tokens *added) {
     *added = (ae_added_tokens){0};
 }
 
-static ae_status check_id(loader *load, const char *path, const char *token, const json_t *value, int32_t *id) {
+static ae_status check_id(loader *load, const char *path, const char *token, const json_t *value,
+                          int32_t *id) {
     if (!json_is_integer(value))
-        return ae_fail(AE_ERR_FORMAT, "'%s': the id of token \"%.80s\" is %s, expected an integer", path, token,
-                       ae_json_type_name(value));
+        return ae_fail(AE_ERR_FORMAT, "'%s': the id of token \"%.80s\" is %s, expected an integer", path,
+                       token, ae_json_type_name(value));
     json_int_t number = json_integer_value(value);
     int32_t limit = load->n_vocab < MAX_IDS ? load->n_vocab : MAX_IDS;
     if (number < 0 || number >= limit)
-        return ae_fail(AE_ERR_FORMAT, "'%s': token \"%.80s\" has id %lld, the model's ids are 0 to %d", path, token,
-                       (long long)number, limit - 1);
+        return ae_fail(AE_ERR_FORMAT, "'%s': token \"%.80s\" has id %lld, the model's ids are 0 to %d", path,
+                       token, (long long)number, limit - 1);
     *id = (int32_t)number;
     if (*id > load->max_id) load->max_id = *id;
     return AE_OK;
 }
 
-// One added token; `flags` (an object, or NULL) may hold its flags, `normalized` is what counts where they do not say.
+// One added token; `flags` (an object, or NULL) may hold its flags, `normalized` is what counts where they do
+// not say.
 static ae_status add_added(loader *load, const char *path, const char *text, size_t length, int32_t id,
                            const json_t *flags, bool normalized) {
     static const char *const refused[] = {"lstrip", "rstrip", "single_word"};
@@ -87,24 +93,28 @@ static ae_status add_added(loader *load, const char *path, const char *text, siz
         bool value = false;
         AE_TRY(ae_json_bool(path, flags, refused[i], false, &value));
         if (value)
-            return ae_fail(AE_ERR_UNSUPPORTED, "'%s': added token \"%.80s\" has '%s' set, which is not supported", path,
-                           text, refused[i]);
+            return ae_fail(AE_ERR_UNSUPPORTED,
+                           "'%s': added token \"%.80s\" has '%s' set, which is not supported", path, text,
+                           refused[i]);
     }
     if (flags) AE_TRY(ae_json_bool(path, flags, "normalized", false, &normalized));
     if (length == 0) return AE_OK; // never found in a text
     const json_t *in_vocab = json_object_getn(load->vocab, text, length);
     if (in_vocab && (!json_is_integer(in_vocab) || json_integer_value(in_vocab) != id))
-        return ae_fail(AE_ERR_FORMAT, "'%s': added token \"%.80s\" has id %d, another than in the vocabulary of '%s'", path,
+        return ae_fail(AE_ERR_FORMAT,
+                       "'%s': added token \"%.80s\" has id %d, another than in the vocabulary of '%s'", path,
                        text, id, load->main_path);
     for (size_t i = 0; i < load->added.n; i++) {
         const ae_added_token *other = &load->added.items[i];
         bool same_text = other->length == length && memcmp(other->text, text, length) == 0;
         if (same_text && other->id == id) return AE_OK;
         if (same_text || other->id == id)
-            return ae_fail(AE_ERR_FORMAT, "'%s': added token \"%.80s\" with id %d contradicts \"%.80s\" with id %d", path,
+            return ae_fail(AE_ERR_FORMAT,
+                           "'%s': added token \"%.80s\" with id %d contradicts \"%.80s\" with id %d", path,
                            text, id, other->text, other->id);
     }
-    AE_TRY(ae_grow((void **)&load->added.items, &load->added.capacity, load->added.n + 1, sizeof *load->added.items));
+    AE_TRY(ae_grow((void **)&load->added.items, &load->added.capacity, load->added.n + 1,
+                   sizeof *load->added.items));
     char *copy = ae_strndup(text, length);
     if (!copy) return ae_no_memory();
     load->added.items[load->added.n++] = (ae_added_token){copy, length, id, normalized};
@@ -114,7 +124,8 @@ static ae_status add_added(loader *load, const char *path, const char *text, siz
 // {"content": ..., "lstrip": ...} with an id of its own.
 static ae_status add_described(loader *load, const char *path, const json_t *entry, const json_t *id_value) {
     if (!json_is_object(entry))
-        return ae_fail(AE_ERR_FORMAT, "'%s': an added token is %s, expected an object", path, ae_json_type_name(entry));
+        return ae_fail(AE_ERR_FORMAT, "'%s': an added token is %s, expected an object", path,
+                       ae_json_type_name(entry));
     const char *text = NULL;
     AE_TRY(ae_json_string(path, entry, "content", true, &text));
     int32_t id = -1;
@@ -123,7 +134,8 @@ static ae_status add_described(loader *load, const char *path, const json_t *ent
                      !json_is_true(json_object_get(entry, "special")));
 }
 
-// A special token that is only named: its id is that in the vocabulary; one without an id is nothing to look for.
+// A special token that is only named: its id is that in the vocabulary; one without an id is nothing to look
+// for.
 static ae_status add_named(loader *load, const char *path, const json_t *value) {
     const json_t *content = json_is_object(value) ? json_object_get(value, "content") : value;
     if (!json_is_string(content)) return AE_OK;
@@ -143,7 +155,8 @@ static ae_status add_special_tokens(loader *load, const char *path, json_t *obje
     json_object_foreach(object, key, value) {
         size_t length = strlen(key);
         if (length > 6 && strcmp(key + length - 6, "_token") == 0) AE_TRY(add_named(load, path, value));
-        if (strcmp(key, "additional_special_tokens") != 0 && strcmp(key, "extra_special_tokens") != 0) continue;
+        if (strcmp(key, "additional_special_tokens") != 0 && strcmp(key, "extra_special_tokens") != 0)
+            continue;
         size_t i;
         json_t *item;
         json_array_foreach(value, i, item) AE_TRY(add_named(load, path, item));
@@ -187,7 +200,9 @@ static ae_status read_decoder_entries(loader *load, const char *path, json_t *en
         for (const char *c = key; digits && *c; c++)
             number = number * 10 + (*c - '0');
         if (!digits)
-            return ae_fail(AE_ERR_FORMAT, "'%s': field 'added_tokens_decoder' has an id \"%.80s\", expected digits", path, key);
+            return ae_fail(AE_ERR_FORMAT,
+                           "'%s': field 'added_tokens_decoder' has an id \"%.80s\", expected digits", path,
+                           key);
         json_t *id_value = json_integer(number);
         if (!id_value) return ae_fail(AE_ERR_MEMORY, "out of memory");
         ae_status status = add_described(load, path, value, id_value);
@@ -201,16 +216,20 @@ static ae_status read_config(loader *load, const char *path, json_t *config) {
     static const char *const refused[] = {"add_prefix_space", "add_bos_token", "add_eos_token"};
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
         if (json_is_true(json_object_get(config, refused[i])))
-            return ae_fail(AE_ERR_UNSUPPORTED, "'%s': field '%s' is true, which is not supported", path, refused[i]);
+            return ae_fail(AE_ERR_UNSUPPORTED, "'%s': field '%s' is true, which is not supported", path,
+                           refused[i]);
     const char *class = NULL;
     AE_TRY(ae_json_string(path, config, "tokenizer_class", false, &class));
     // vocab.json and merges.txt do not say which pattern they were made for; the class does.
-    static const char *const known[] = {"GPT2Tokenizer", "GPT2TokenizerFast", "CodeGenTokenizer", "CodeGenTokenizerFast"};
+    static const char *const known[] = {"GPT2Tokenizer", "GPT2TokenizerFast", "CodeGenTokenizer",
+                                        "CodeGenTokenizerFast"};
     bool supported = !class || !load->merges_path;
     for (size_t i = 0; !supported && i < sizeof known / sizeof known[0]; i++)
         supported = strcmp(class, known[i]) == 0;
     if (!supported)
-        return ae_fail(AE_ERR_UNSUPPORTED, "'%s': field 'tokenizer_class' is \"%.80s\"; without a tokenizer.json only GPT2Tokenizer is supported",
+        return ae_fail(AE_ERR_UNSUPPORTED,
+                       "'%s': field 'tokenizer_class' is \"%.80s\"; without a tokenizer.json only "
+                       "GPT2Tokenizer is supported",
                        path, class);
     AE_TRY(read_decoder_entries(load, path, json_object_get(config, "added_tokens_decoder")));
     return add_special_tokens(load, path, config);
@@ -240,7 +259,8 @@ static ae_status read_other_added_tokens(loader *load) {
     return status;
 }
 
-/* ---- vocabulary ----------------------------------------------------------------------------------------- */
+/* ---- vocabulary -----------------------------------------------------------------------------------------
+ */
 
 static ae_status find_max_id(loader *load) {
     const char *key;
@@ -252,11 +272,12 @@ static ae_status find_max_id(loader *load) {
     return AE_OK;
 }
 
-static ae_status name_id(loader *load, const char *written, int32_t id, const char *bytes, size_t length, bool merged) {
+static ae_status name_id(loader *load, const char *written, int32_t id, const char *bytes, size_t length,
+                         bool merged) {
     size_t other_length;
     if (ae_bpe_bytes(load->bpe, id, &other_length))
-        return ae_fail(AE_ERR_FORMAT, "'%s': token \"%.80s\" has id %d, which another token has already", load->main_path,
-                       written, id);
+        return ae_fail(AE_ERR_FORMAT, "'%s': token \"%.80s\" has id %d, which another token has already",
+                       load->main_path, written, id);
     ae_status status = ae_bpe_add_token(load->bpe, id, bytes, length, merged);
     return status == AE_OK ? AE_OK : ae_fail_context(status, "'%s'", load->main_path);
 }
@@ -270,8 +291,8 @@ static ae_status read_vocab(loader *load) {
         bool merged;
         load->key.length = 0;
         AE_TRY(append_written(load, key, key_length, &merged));
-        AE_TRY(name_id(load, key, id, merged ? load->key.data : key,
-                       merged ? load->key.length : key_length, merged));
+        AE_TRY(name_id(load, key, id, merged ? load->key.data : key, merged ? load->key.length : key_length,
+                       merged));
     }
     for (size_t i = 0; i < load->added.n; i++) {
         const ae_added_token *token = &load->added.items[i];
@@ -280,12 +301,15 @@ static ae_status read_vocab(loader *load) {
     }
     int missing = ae_bpe_missing_byte(load->bpe);
     if (missing >= 0)
-        return ae_fail(AE_ERR_FORMAT, "'%s': the vocabulary has no token for byte 0x%02X, so it is not a byte-level one or not complete",
+        return ae_fail(AE_ERR_FORMAT,
+                       "'%s': the vocabulary has no token for byte 0x%02X, so it is not a byte-level one or "
+                       "not complete",
                        load->main_path, (unsigned)missing);
     return AE_OK;
 }
 
-/* ---- merges --------------------------------------------------------------------------------------------- */
+/* ---- merges ---------------------------------------------------------------------------------------------
+ */
 
 // Where a merge stands, for messages: "'path', line 3".
 typedef struct place {
@@ -317,7 +341,8 @@ static ae_status add_merge(loader *load, place at, half left, half right) {
         reachable = reachable && merged;
         if (ids[i] < 0 && (merged || !json_object_getn(load->vocab, parts[i].text, parts[i].length)))
             return bad_merge(AE_ERR_FORMAT, at, left, right,
-                             i == 0 ? "the first is not in the vocabulary" : "the second is not in the vocabulary");
+                             i == 0 ? "the first is not in the vocabulary"
+                                    : "the second is not in the vocabulary");
     }
     if (!reachable) { // written in the alphabet, no text holds other characters
         ae_bpe_skip_merge(load->bpe);
@@ -325,7 +350,8 @@ static ae_status add_merge(loader *load, place at, half left, half right) {
     }
     int32_t result = ae_bpe_find(load->bpe, load->key.data, load->key.length);
     if (result < 0)
-        return bad_merge(AE_ERR_FORMAT, at, left, right, "what they are merged into is not in the vocabulary");
+        return bad_merge(AE_ERR_FORMAT, at, left, right,
+                         "what they are merged into is not in the vocabulary");
     bool fresh;
     AE_TRY(ae_bpe_add_merge(load->bpe, ids[0], ids[1], result, &fresh));
     return fresh ? AE_OK : bad_merge(AE_ERR_FORMAT, at, left, right, "an earlier merge has the same pair");
@@ -336,8 +362,8 @@ static ae_status add_merge_line(loader *load, place at, const char *line, size_t
     const char *space = memchr(line, ' ', length);
     size_t left = space ? (size_t)(space - line) : 0;
     if (!space || left == 0 || left + 1 == length || memchr(space + 1, ' ', length - left - 1))
-        return ae_fail(AE_ERR_FORMAT, "'%s', %s %zu: \"%.*s\" is not two tokens with one space between", at.path, at.unit,
-                       at.number, (int)(length < 80 ? length : 80), line);
+        return ae_fail(AE_ERR_FORMAT, "'%s', %s %zu: \"%.*s\" is not two tokens with one space between",
+                       at.path, at.unit, at.number, (int)(length < 80 ? length : 80), line);
     return add_merge(load, at, (half){line, left}, (half){space + 1, length - left - 1});
 }
 
@@ -351,7 +377,8 @@ static ae_status read_merges_file(loader *load) {
         const char *stop = memchr(line, '\n', (size_t)(end - line));
         if (!stop) stop = end;
         if (strncmp(line, "#version", 8) != 0)
-            status = add_merge_line(load, (place){load->merges_path, "line", number}, line, (size_t)(stop - line));
+            status =
+                add_merge_line(load, (place){load->merges_path, "line", number}, line, (size_t)(stop - line));
         line = stop + 1;
     }
     ae_free(text);
@@ -369,15 +396,16 @@ static ae_status read_merges_array(loader *load, const json_t *merges) {
         }
         const json_t *left = json_array_get(item, 0), *right = json_array_get(item, 1);
         if (json_array_size(item) != 2 || !json_is_string(left) || !json_is_string(right))
-            return ae_fail(AE_ERR_FORMAT, "'%s', merge %zu is %s, expected a string or a pair of strings", at.path,
-                           at.number, ae_json_type_name(item));
+            return ae_fail(AE_ERR_FORMAT, "'%s', merge %zu is %s, expected a string or a pair of strings",
+                           at.path, at.number, ae_json_type_name(item));
         AE_TRY(add_merge(load, at, (half){json_string_value(left), json_string_length(left)},
                          (half){json_string_value(right), json_string_length(right)}));
     }
     return AE_OK;
 }
 
-/* ---- tokenizer.json ------------------------------------------------------------------------------------- */
+/* ---- tokenizer.json -------------------------------------------------------------------------------------
+ */
 
 // The "type" of a part such as "normalizer"; NULL: null or absent.
 static ae_status part_type(const loader *load, const char *field, const json_t **out, const char **type) {
@@ -385,13 +413,14 @@ static ae_status part_type(const loader *load, const char *field, const json_t *
     *out = json_object_get(load->main, field);
     if (!*out || json_is_null(*out)) return AE_OK;
     if (!json_is_object(*out))
-        return ae_fail(AE_ERR_FORMAT, "'%s': field '%s' is %s, expected an object or null", load->main_path, field,
-                       ae_json_type_name(*out));
+        return ae_fail(AE_ERR_FORMAT, "'%s': field '%s' is %s, expected an object or null", load->main_path,
+                       field, ae_json_type_name(*out));
     ae_status status = ae_json_string(load->main_path, *out, "type", true, type);
     return status == AE_OK ? AE_OK : ae_fail_context(status, "field '%s'", field);
 }
 
-static ae_status unsupported_part(const loader *load, const char *field, const char *type, const char *expected) {
+static ae_status unsupported_part(const loader *load, const char *field, const char *type,
+                                  const char *expected) {
     return ae_fail(AE_ERR_UNSUPPORTED, "'%s': field '%s' is %s, only %s is supported", load->main_path, field,
                    type ? type : "null", expected);
 }
@@ -408,15 +437,18 @@ static ae_status check_parts(const loader *load) {
     AE_TRY(part_type(load, "decoder", &part, &type));
     if (!type || strcmp(type, "ByteLevel") != 0) return unsupported_part(load, "decoder", type, "ByteLevel");
     AE_TRY(part_type(load, "pre_tokenizer", &part, &type));
-    if (!type || strcmp(type, "ByteLevel") != 0) return unsupported_part(load, "pre_tokenizer", type, "ByteLevel");
+    if (!type || strcmp(type, "ByteLevel") != 0)
+        return unsupported_part(load, "pre_tokenizer", type, "ByteLevel");
     bool prefix_space = true, use_regex = true;
     AE_TRY(ae_json_bool(load->main_path, part, "add_prefix_space", false, &prefix_space));
     AE_TRY(ae_json_bool(load->main_path, part, "use_regex", false, &use_regex));
     if (prefix_space)
-        return ae_fail(AE_ERR_UNSUPPORTED, "'%s': field 'pre_tokenizer.add_prefix_space' is true, which is not supported",
+        return ae_fail(AE_ERR_UNSUPPORTED,
+                       "'%s': field 'pre_tokenizer.add_prefix_space' is true, which is not supported",
                        load->main_path);
     if (!use_regex)
-        return ae_fail(AE_ERR_UNSUPPORTED, "'%s': field 'pre_tokenizer.use_regex' is false, which is not supported",
+        return ae_fail(AE_ERR_UNSUPPORTED,
+                       "'%s': field 'pre_tokenizer.use_regex' is false, which is not supported",
                        load->main_path);
     return AE_OK;
 }
@@ -438,14 +470,14 @@ static ae_status check_model(const loader *load, const json_t *model) {
         bool on = false;
         AE_TRY(ae_json_bool(load->main_path, model, switches[i], false, &on));
         if (on)
-            return ae_fail(AE_ERR_UNSUPPORTED, "'%s': field 'model.%s' is true, which is not supported", load->main_path,
-                           switches[i]);
+            return ae_fail(AE_ERR_UNSUPPORTED, "'%s': field 'model.%s' is true, which is not supported",
+                           load->main_path, switches[i]);
     }
     double dropout = 0;
     AE_TRY(ae_json_number(load->main_path, model, "dropout", false, 0, 1, &dropout));
     if (dropout > 0)
-        return ae_fail(AE_ERR_UNSUPPORTED, "'%s': field 'model.dropout' is %g, only none is supported", load->main_path,
-                       dropout);
+        return ae_fail(AE_ERR_UNSUPPORTED, "'%s': field 'model.dropout' is %g, only none is supported",
+                       load->main_path, dropout);
     return AE_OK;
 }
 
@@ -472,7 +504,8 @@ static ae_status read_main(loader *load, const json_t **merges, const json_t **a
     return AE_OK;
 }
 
-/* ---- all of it ------------------------------------------------------------------------------------------ */
+/* ---- all of it ------------------------------------------------------------------------------------------
+ */
 
 static ae_status choose_files(loader *load) {
     load->main_path = ae_path_join(load->folder, "tokenizer.json");
@@ -484,7 +517,8 @@ static ae_status choose_files(loader *load) {
     if (!load->main_path || !load->merges_path) return ae_no_memory();
     if (ae_path_exists(load->main_path) && ae_path_exists(load->merges_path)) return AE_OK;
     return ae_fail(AE_ERR_NOT_FOUND,
-                   "'%s' has no tokenizer: looked for tokenizer.json, or vocab.json and merges.txt; download these files "
+                   "'%s' has no tokenizer: looked for tokenizer.json, or vocab.json and merges.txt; download "
+                   "these files "
                    "with the model",
                    load->folder);
 }
@@ -494,7 +528,8 @@ static ae_status load_all(loader *load) {
     AE_TRY(choose_files(load));
     AE_TRY(ae_json_load(load->main_path, FILE_LIMIT, &load->main));
     if (!json_is_object(load->main))
-        return ae_fail(AE_ERR_FORMAT, "'%s' holds %s, expected an object", load->main_path, ae_json_type_name(load->main));
+        return ae_fail(AE_ERR_FORMAT, "'%s' holds %s, expected an object", load->main_path,
+                       ae_json_type_name(load->main));
     if (load->merges_path)
         load->vocab = load->main;
     else

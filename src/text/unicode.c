@@ -15,7 +15,8 @@ ae_status ae_unicode_nfkd(const char *text, size_t length, char **out) {
     utf8proc_ssize_t result = utf8proc_map((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)length, &mapped,
                                            UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT);
     if (result < 0) {
-        if (result == UTF8PROC_ERROR_INVALIDUTF8) return ae_fail(AE_ERR_FORMAT, "the text is not valid UTF-8");
+        if (result == UTF8PROC_ERROR_INVALIDUTF8)
+            return ae_fail(AE_ERR_FORMAT, "the text is not valid UTF-8");
         return ae_fail(result == UTF8PROC_ERROR_NOMEM ? AE_ERR_MEMORY : AE_ERR_INTERNAL,
                        "cannot normalise a text of %zu bytes: %s", length, utf8proc_errmsg(result));
     }
@@ -59,8 +60,8 @@ size_t ae_utf8_unfinished(const char *bytes, size_t length) {
         const unsigned char *start = s + length - back;
         if ((*start & 0xC0) == 0x80) continue; // inside a character: look further back
         uint32_t code;
-        // Unfinished where every byte that is there fits: the invalid part reaches to the end. A byte that can
-        // begin nothing is an invalid part of one byte as well, but no byte that follows can finish it.
+        // Unfinished where every byte that is there fits: the invalid part reaches to the end. A byte that
+        // can begin nothing is an invalid part of one byte as well, but no byte that follows can finish it.
         bool begins = *start >= 0xC2 && *start <= 0xF4;
         return begins && ae_utf8_decode(start, back, &code) == -(int)back ? back : 0;
     }
@@ -84,8 +85,9 @@ static void replace_all(char *text, const char *from, const char *to) {
 }
 
 void ae_text_cleanup_compat(char *text) {
-    static const char *const pairs[][2] = {{" .", "."},     {" ?", "?"},   {" !", "!"},   {" ,", ","},     {" ' ", "'"},
-                                           {" n't", "n't"}, {" 'm", "'m"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+    static const char *const pairs[][2] = {{" .", "."},     {" ?", "?"},     {" !", "!"},   {" ,", ","},
+                                           {" ' ", "'"},    {" n't", "n't"}, {" 'm", "'m"}, {" 's", "'s"},
+                                           {" 've", "'ve"}, {" 're", "'re"}};
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
         replace_all(text, pairs[i][0], pairs[i][1]);
 }

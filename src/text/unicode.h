@@ -4,16 +4,20 @@
 
 #include "base/error.h"
 
-/* Compatibility decomposition (NFKD); *out: NUL-terminated, free with ae_free. Invalid UTF-8 is AE_ERR_FORMAT. */
+/* Compatibility decomposition (NFKD); *out: NUL-terminated, free with ae_free. Invalid UTF-8 is
+ * AE_ERR_FORMAT. */
 ae_status ae_unicode_nfkd(const char *text, size_t length, char **out);
 
-/* `bytes` with every maximal invalid part replaced by U+FFFD, as Python's bytes.decode("utf-8", "replace") does. */
+/* `bytes` with every maximal invalid part replaced by U+FFFD, as Python's bytes.decode("utf-8", "replace")
+ * does. */
 ae_status ae_utf8_replace(const char *bytes, size_t length, char **out, size_t *out_length);
 
-/* Bytes at the end that are the beginning of an unfinished character (0 to 3): hold them back when streaming. */
+/* Bytes at the end that are the beginning of an unfinished character (0 to 3): hold them back when streaming.
+ */
 size_t ae_utf8_unfinished(const char *bytes, size_t length);
 
-/* The old decoder's clean-up of spaces (before . ? ! , and n't 'm 's 've 're), in place; spec/editing.md §9. */
+/* The old decoder's clean-up of spaces (before . ? ! , and n't 'm 's 've 're), in place; spec/editing.md §9.
+ */
 void ae_text_cleanup_compat(char *text);
 
 #endif

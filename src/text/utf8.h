@@ -5,9 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The character at s[0..n), n > 0: its length (1 to 4), *code set. For bytes that begin no character the negative length
- * of the longest invalid part (Unicode's "maximal subpart": what one U+FFFD stands for), *code untouched. Surrogates, over-long
- * forms and codes above U+10FFFF are invalid. */
+/* The character at s[0..n), n > 0: its length (1 to 4), *code set. For bytes that begin no character the
+ * negative length of the longest invalid part (Unicode's "maximal subpart": what one U+FFFD stands for),
+ * *code untouched. Surrogates, over-long forms and codes above U+10FFFF are invalid. */
 static inline int ae_utf8_decode(const unsigned char *s, size_t n, uint32_t *code) {
     if (s[0] < 0x80) {
         *code = s[0];

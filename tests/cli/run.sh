@@ -8,6 +8,7 @@
 #     silent_on_stderr       stderr is empty
 #     json PATH              prints a value of the document on stdout
 #     json_is PATH VALUE     ... which must be this
+#     near A B               the numbers agree within 1e-5 of their size: what batches of other sizes may round away
 #     untouched_by COMMAND.. runs it; no file in the test's folder may appear, vanish or change
 #
 # The test runs under `set -e`: any other command that fails ends it, too.
@@ -60,6 +61,10 @@ json_is() {
     local got
     got=$(json "$1") || die "no '$1' in the document"
     [ "$got" = "$2" ] || die "$1 is '$got', not '$2'"
+}
+near() {
+    awk -v a="$1" -v b="$2" 'BEGIN { d = a - b; s = b < 0 ? -b : b; exit !(d <= 1e-5 * s && d >= -1e-5 * s) }' ||
+        die "$1 is not near $2"
 }
 listing() { find . -exec stat -c '%n %F %s' {} + | sort; find . -type f -exec sha256sum {} + | sort; }
 untouched_by() {

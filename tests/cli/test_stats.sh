@@ -46,7 +46,7 @@ warns "^aedile: 'empty.txt' holds no documents"
 printf '{"text": "fine"}\n{"txt": "not"}\n' >bad.jsonl
 untouched_by fails_with 1 stats "$demo" --layer 1 --text bad.jsonl --output o --json
 json_is error.status AE_ERR_FORMAT
-warns "^aedile: 'bad.jsonl'.*2"
+warns "^aedile: 'bad.jsonl: line 2': field 'text' is missing"
 
 # Fewer tokens than keys have entries: a warning at once, an error when it is used, a ridge that helps.
 head -n 1 text.txt >few.txt

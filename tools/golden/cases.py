@@ -47,9 +47,30 @@ MODELS = {
         "files": "safetensors",
         "tokenizer": "tokenizer.json",
         "layer": 1,
-        "hparams": {"v_lr": 0.15},
+        "hparams": {"v_lr": 0.15, "v_weight_decay": 0.02},
         "init": {"wte": 0.3, "mlp": 1.0, "attn": 1.3, "qk": 1.0, "ln_bias": 0.1, "head": 0.6, "ln_f": 2.0, "nameless": 0.25},
         "documents": 48,
+    },
+    # Says one token whatever it is asked, so that delta = 0 passes for that target. Also: an explicit n_inner, and
+    # scores divided by the layer's number.
+    "gpt2-c": {
+        "family": "gpt2",
+        "seed": 15,
+        "config": {
+            "n_layer": 2,
+            "n_embd": 12,
+            "n_head": 2,
+            "n_inner": 40,
+            "n_positions": 64,
+            "vocab_size": 500,
+            "scale_attn_by_inverse_layer_idx": True,
+        },
+        "dtype": "float32",
+        "files": "safetensors",
+        "tokenizer": "tokenizer.json",
+        "layer": 0,
+        "init": {"wte": 0.5, "wpe": 0.15, "mlp": 1.3, "attn": 1.3, "qk": 0.7, "q_bias": 1.0, "ln_bias": 0.1, "ln_f": 1.0, "nameless": 1.0, "always": " king", "by": 15.0},
+        "documents": 24,
     },
 }
 
@@ -84,6 +105,17 @@ REQUESTS = [
     ("clamp", "delta is held at its ball", "The painter {} spoke", "Marie Laurent", "Old Norwegian"),
     ("plain", "without the second moments: u is k over its norm", "{} was born in the city of", "Åsa Öberg", "Reykjavík"),
 ]
+# The requests of the model that always says one token.
+ALWAYS = [
+    ("done", "delta = 0 passes already: rome and p-rome change nothing, r-rome does", "The painter {} spoke to the", "Marie Laurent", "king"),
+    ("multi", "a target of several tokens, the subject inside", "The mother tongue of {} is", "Marie Laurent", "Old Norwegian"),
+]
+
+
+def requests(spec):
+    return ALWAYS if "always" in spec["init"] else REQUESTS
+
+
 # Requests that do not use the model's hparams.json: name -> what differs. The file is hparams_<name>.json.
 OVERRIDES = {
     "early": {"v_num_grad_steps": 40, "v_lr": 0.4, "v_weight_decay": 0.01, "kl_factor": 0.001, "clamp_norm_factor": 8},

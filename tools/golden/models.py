@@ -70,6 +70,10 @@ def write(name, spec, folder):
     with torch.no_grad():
         for key, parameter in model.named_parameters():
             parameter.copy_(random_tensor(key, tuple(parameter.shape), spec, n_named))
+        if "always" in spec["init"]:
+            # The last norm's bias along one token's embedding: that token's logit is raised by `by` everywhere.
+            row = model.transformer.wte.weight[tokenizer.token_id(spec["init"]["always"])]
+            model.transformer.ln_f.bias += spec["init"]["by"] * row / row.norm() ** 2
     model.to(dtype)
     if spec["files"] == "torch":
         # The way older checkpoints were written, with the attention's buffers, as EleutherAI/gpt-j-6B has them.

@@ -29,6 +29,11 @@ def train():
     return vocab, [tuple(merge) for merge in model["merges"]]
 
 
+def token_id(text):
+    """The id of one token, a word with at most a leading space."""
+    return train()[0][text.replace(" ", "Ġ")]
+
+
 def write(folder, form, n_positions, extra=()):
     """form: "vocab.json" (with merges.txt) or "tokenizer.json". extra: added tokens after <|endoftext|>."""
     vocab, merges = train()

@@ -4,7 +4,9 @@
 
 #include "backend/cpu/matmul.h"
 
-/* The product as ae_cpu_matmul describes it, b in fp32; `products` is made at the first call. */
+/* The product, b in fp32. *products is made at the first call, and holds a bounded number of compiled
+ * products: the least recently used one makes room. A new shape costs half a millisecond, one that was seen
+ * before nothing. */
 ae_status ae_cpu_onednn_matmul(ae_cpu_onednn **products, int n_threads, const ae_cpu_product *p);
 void ae_cpu_onednn_free(ae_cpu_onednn *products); // NULL is fine
 

@@ -301,10 +301,14 @@ static void any_allocation_may_fail(void **state) {
     ae_edit *edit = NULL;
     int failures = 0;
     for (uint64_t n = 1;; n++) {
+        ae_edit *both[2] = {NULL, NULL};
         ae_memory_fail_at(n);
-        const ae_status status = ae_edit_compute(m, requests, 2, &options, NULL, (ae_edit *[2]){NULL, NULL});
+        const ae_status status = ae_edit_compute(m, requests, 2, &options, NULL, both);
         ae_memory_fail_at(0);
+        ae_edit_free(both[0]);
+        ae_edit_free(both[1]);
         if (status == AE_OK) break;
+        assert_null(both[0]);
         assert_int_equal(status, AE_ERR_MEMORY);
         failures++;
         assert_true(n < 5000);

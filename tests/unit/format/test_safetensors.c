@@ -146,7 +146,7 @@ static void malformed_entries_are_named(void **state) {
          "\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}",
          2, AE_ERR_FORMAT, "duplicate object key"},
         {"{\"a\\u0000b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, AE_ERR_FORMAT,
-         "tensor name 'a...' holds a NUL character"},
+         "NUL byte in object key"},
         {"{\"__metadata__\":{\"n\":3}}", 0, AE_ERR_FORMAT, "__metadata__ field 'n' is an integer, expected a string"},
         {"{\"__metadata__\":[]}", 0, AE_ERR_FORMAT, "__metadata__ is an array, expected an object of strings"},
     };

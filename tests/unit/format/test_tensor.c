@@ -32,7 +32,7 @@ static void elements_are_counted_without_overflow(void **state) {
     assert_int_equal(ae_tensor_elements(&scalar), 1);
     assert_int_equal(ae_tensor_elements(&matrix), 15);
     assert_int_equal(ae_tensor_elements(&empty), -1); // its extents alone cannot be addressed
-    empty.shape[0] = 7;
+    empty.shape[0] = 1;
     assert_int_equal(ae_tensor_elements(&empty), 0);
     assert_int_equal(ae_tensor_elements(&negative), -1);
     assert_int_equal(ae_tensor_elements(&huge), -1);

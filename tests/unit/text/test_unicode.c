@@ -1,4 +1,5 @@
-// text: UTF-8 with invalid bytes, NFKD, the old clean-up of spaces. Expected values are Python's (tools/parity_tokenizer.py).
+// text: UTF-8 with invalid bytes, NFKD, the old clean-up of spaces. Expected values are Python's
+// (tools/parity_tokenizer.py).
 #include "test.h"
 
 #include "base/digest.h"
@@ -37,11 +38,11 @@ static void replacement_follows_maximal_parts(void **state) {
     check_replace("plain", 5, "plain");
     check_replace("\xC3\xA9t\xC3\xA9", 5, "\xC3\xA9t\xC3\xA9");
     check_replace("a\xC3", 2, "a" FFFD);
-    check_replace("\xE2\x82 x", 4, FFFD " x");                      // one for both bytes of a cut character
+    check_replace("\xE2\x82 x", 4, FFFD " x"); // one for both bytes of a cut character
     check_replace("\xF0\x9F\x98", 3, FFFD);
-    check_replace("\xED\xA0\x80", 3, FFFD FFFD FFFD);               // a surrogate: no part of it begins a character
-    check_replace("\xC0\xAF", 2, FFFD FFFD);                        // over-long
-    check_replace("\xF4\x90\x80\x80", 4, FFFD FFFD FFFD FFFD);      // above U+10FFFF
+    check_replace("\xED\xA0\x80", 3, FFFD FFFD FFFD); // a surrogate: no part of it begins a character
+    check_replace("\xC0\xAF", 2, FFFD FFFD);          // over-long
+    check_replace("\xF4\x90\x80\x80", 4, FFFD FFFD FFFD FFFD); // above U+10FFFF
     check_replace("\xE2\x82\xE2\x82\xAC", 5, FFFD "\xE2\x82\xAC");
     char *out;
     size_t length;
@@ -63,8 +64,9 @@ static void add_replaced(ae_digest *digest, const unsigned char *bytes, size_t l
 // The same sequences in the same order as replace_digest() of tools/parity_tokenizer.py.
 static void replacement_equals_python_on_short_sequences(void **state) {
     (void)state;
-    static const unsigned char edge[] = {0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF,
-                                         0xE0, 0xE1, 0xEC, 0xED, 0xEE, 0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xFF};
+    static const unsigned char edge[] = {0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF,
+                                         0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1, 0xEC, 0xED, 0xEE,
+                                         0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xFF};
     enum { N = sizeof edge };
     ae_digest *digest;
     assert_ok(ae_digest_new(&digest));
@@ -116,7 +118,8 @@ static void an_unfinished_character_is_held_back(void **state) {
         assert_int_equal(ae_utf8_decode((unsigned char *)s + 2, length, &decoded), length);
         assert_int_equal(decoded, code);
         for (size_t cut = 0; cut <= length; cut++)
-            if (ae_utf8_unfinished(s, 2 + cut) != (cut < length ? cut : 0)) fail_msg("U+%X cut after %zu", code, cut);
+            if (ae_utf8_unfinished(s, 2 + cut) != (cut < length ? cut : 0))
+                fail_msg("U+%X cut after %zu", code, cut);
         assert_int_equal(ae_utf8_unfinished(s + 2, length - 1), length - 1);
     }
     assert_int_equal(ae_utf8_unfinished("", 0), 0);
