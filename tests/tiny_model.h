@@ -1,7 +1,8 @@
 /* tiny_model.h: writes a small random model folder that the library, and transformers, open like a real one.
  *
- * Three layers, d_model 16, two heads, 64 positions, byte-level vocabulary of 256 bytes, a few merges and <|endoftext|>.
- * All weights follow from `seed`; the scale is large enough that different tokens get clearly different logits. */
+ * Three layers, d_model 16, two heads, 64 positions, byte-level vocabulary of 256 bytes, a few merges and
+ * <|endoftext|>. All weights follow from `seed`; the scale is large enough that different tokens get clearly
+ * different logits. */
 #ifndef AE_TINY_MODEL_H
 #define AE_TINY_MODEL_H
 
@@ -27,7 +28,8 @@ enum {
 
 /* Pairs merged by the tokenizer, in order; "\xc4\xa0" is the letter that stands for a space. */
 static const char *const tiny_merges[TINY_N_MERGES][2] = {
-    {"\xc4\xa0", "t"}, {"h", "e"}, {"\xc4\xa0", "a"}, {"i", "n"}, {"\xc4\xa0t", "he"}, {"o", "n"}, {"r", "e"}, {"in", "g"},
+    {"\xc4\xa0", "t"},   {"h", "e"}, {"\xc4\xa0", "a"}, {"i", "n"},
+    {"\xc4\xa0t", "he"}, {"o", "n"}, {"r", "e"},        {"in", "g"},
 };
 
 typedef struct tiny_tensors {
@@ -43,8 +45,8 @@ static inline void tiny_free(tiny_tensors *list) {
 }
 
 /* mean + scale * normal, [rows, columns] (columns 0: a vector), stream (seed, number of the tensor). */
-static inline int tiny_add(tiny_tensors *list, const char *name, int64_t rows, int64_t columns, ae_dtype dtype,
-                           uint64_t seed, double mean, double scale) {
+static inline int tiny_add(tiny_tensors *list, const char *name, int64_t rows, int64_t columns,
+                           ae_dtype dtype, uint64_t seed, double mean, double scale) {
     if (list->count >= TINY_MAX_TENSORS) return -1;
     int64_t n = rows * (columns > 0 ? columns : 1);
     float *values = ae_alloc((size_t)n, sizeof *values);
@@ -71,7 +73,8 @@ static inline int tiny_add(tiny_tensors *list, const char *name, int64_t rows, i
 }
 
 /* The weights in memory, for tests that write them in a container of their own; tiny_free in any case. */
-static inline int tiny_make_tensors(tiny_tensors *list, const char *architecture, ae_dtype dtype, uint64_t seed) {
+static inline int tiny_make_tensors(tiny_tensors *list, const char *architecture, ae_dtype dtype,
+                                    uint64_t seed) {
     memset(list, 0, sizeof *list);
     bool gptj = strcmp(architecture, "gptj") == 0;
     int failed = 0;
@@ -134,7 +137,8 @@ static inline int tiny_write_json(const char *folder, const char *name, json_t *
     return failed;
 }
 
-/* The letter by which GPT-2's vocabulary writes a byte: printable ones as they are, the others from U+0100 on. */
+/* The letter by which GPT-2's vocabulary writes a byte: printable ones as they are, the others from U+0100
+ * on. */
 static inline void tiny_byte_letter(int byte, char letter[3]) {
     int code = byte, next = 256;
     for (int b = 0; b <= byte; b++) {
@@ -157,18 +161,20 @@ static inline int tiny_write_rest(const char *folder, const char *architecture, 
     bool gptj = strcmp(architecture, "gptj") == 0;
     const char *torch_dtype = dtype == AE_F16 ? "float16" : dtype == AE_BF16 ? "bfloat16" : "float32";
     int failed = 0;
-    json_t *config = json_pack(
-        "{s:[s], s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:n, s:f, s:b, s:b, s:f, s:f, s:f, s:i, s:i, s:s, s:b}",
-        "architectures", gptj ? "GPTJForCausalLM" : "GPT2LMHeadModel", "model_type", architecture,
-        "activation_function", "gelu_new", "n_embd", TINY_D, "n_head", TINY_HEADS, "n_layer", TINY_LAYERS,
-        "n_positions", TINY_CTX, "n_ctx", TINY_CTX, "vocab_size", TINY_VOCAB, "n_inner", "layer_norm_epsilon", 1e-5,
-        "scale_attn_weights", 1, "use_cache", 1, "attn_pdrop", 0.0, "embd_pdrop", 0.0, "resid_pdrop", 0.0,
-        "bos_token_id", TINY_VOCAB - 1, "eos_token_id", TINY_VOCAB - 1, "torch_dtype", torch_dtype,
-        "tie_word_embeddings", !gptj);
+    json_t *config =
+        json_pack("{s:[s], s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:n, s:f, s:b, s:b, s:f, s:f, s:f, s:i, "
+                  "s:i, s:s, s:b}",
+                  "architectures", gptj ? "GPTJForCausalLM" : "GPT2LMHeadModel", "model_type", architecture,
+                  "activation_function", "gelu_new", "n_embd", TINY_D, "n_head", TINY_HEADS, "n_layer",
+                  TINY_LAYERS, "n_positions", TINY_CTX, "n_ctx", TINY_CTX, "vocab_size", TINY_VOCAB,
+                  "n_inner", "layer_norm_epsilon", 1e-5, "scale_attn_weights", 1, "use_cache", 1,
+                  "attn_pdrop", 0.0, "embd_pdrop", 0.0, "resid_pdrop", 0.0, "bos_token_id", TINY_VOCAB - 1,
+                  "eos_token_id", TINY_VOCAB - 1, "torch_dtype", torch_dtype, "tie_word_embeddings", !gptj);
     if (config && gptj) failed |= json_object_set_new(config, "rotary_dim", json_integer(4));
     failed |= tiny_write_json(folder, "config.json", config);
-    failed |= tiny_write_json(folder, "generation_config.json",
-                              json_pack("{s:i, s:i}", "bos_token_id", TINY_VOCAB - 1, "eos_token_id", TINY_VOCAB - 1));
+    failed |= tiny_write_json(
+        folder, "generation_config.json",
+        json_pack("{s:i, s:i}", "bos_token_id", TINY_VOCAB - 1, "eos_token_id", TINY_VOCAB - 1));
 
     json_t *vocab = json_object();
     char letter[3], merged[32];
@@ -187,15 +193,18 @@ static inline int tiny_write_rest(const char *folder, const char *architecture, 
     failed |= tiny_write_json(folder, "vocab.json", vocab);
     failed |= !merges.data || tiny_write_text(folder, "merges.txt", merges.data);
     ae_free(merges.data);
-    failed |= tiny_write_json(folder, "tokenizer_config.json",
-                              json_pack("{s:b, s:s, s:s, s:s, s:s, s:i}", "add_prefix_space", 0, "bos_token",
-                                        "<|endoftext|>", "eos_token", "<|endoftext|>", "unk_token", "<|endoftext|>",
-                                        "tokenizer_class", "GPT2Tokenizer", "model_max_length", TINY_CTX));
+    failed |=
+        tiny_write_json(folder, "tokenizer_config.json",
+                        json_pack("{s:b, s:s, s:s, s:s, s:s, s:i}", "add_prefix_space", 0, "bos_token",
+                                  "<|endoftext|>", "eos_token", "<|endoftext|>", "unk_token", "<|endoftext|>",
+                                  "tokenizer_class", "GPT2Tokenizer", "model_max_length", TINY_CTX));
     return failed;
 }
 
-/* Makes the folder and writes the model into it. architecture: "gpt2" or "gptj"; dtype: F32, F16 or BF16. 0: done. */
-static inline int make_tiny_model(const char *folder, const char *architecture, ae_dtype dtype, uint64_t seed) {
+/* Makes the folder and writes the model into it. architecture: "gpt2" or "gptj"; dtype: F32, F16 or BF16. 0:
+ * done. */
+static inline int make_tiny_model(const char *folder, const char *architecture, ae_dtype dtype,
+                                  uint64_t seed) {
     if (ae_folder_make(folder) != AE_OK || tiny_write_rest(folder, architecture, dtype) != 0) return -1;
     tiny_tensors *list = ae_alloc(1, sizeof *list);
     char *path = ae_path_join(folder, "model.safetensors");

@@ -109,6 +109,43 @@ def every_code_point():
             yield f"a{c}1{c}!{c} {c}x  {c}'s{c}{c}"
 
 
+def probe_merges():
+    """Merges that make cuts visible: a letter, a number, a sign, a space, an apostrophe and a line feed with each byte."""
+    return [(first, second) for first in "a1! '\n" for second in range(256)]
+
+
+def random_merges(rng, letters="abc", count=400, longest=14):
+    """Merges of random tokens: the order of merging decides everything, most tokens cannot be reached from their own text, and
+    several pairs give the same token."""
+    tokens, merges = list(letters), {}
+    while len(merges) < count:
+        left, right = rng.choice(tokens), rng.choice(tokens)
+        if len(left + right) > longest or (left, right) in merges:
+            continue
+        merges[left, right] = True
+        if left + right not in tokens:
+            tokens.append(left + right)
+    return list(merges)
+
+
+def write_byte_tokenizer(folder, merges):
+    """A tokenizer.json of the 256 bytes and these merges, whose parts are text or single bytes."""
+    from transformers.convert_slow_tokenizer import bytes_to_unicode
+    written = bytes_to_unicode()
+
+    def spell(part):
+        return "".join(written[b] for b in (part.encode() if isinstance(part, str) else bytes([part])))
+
+    pairs = [[spell(left), spell(right)] for left, right in merges]
+    vocab = {token: i for i, token in enumerate(dict.fromkeys([written[b] for b in range(256)] + [a + b for a, b in pairs]))}
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    folder.mkdir()
+    write_json(folder / "tokenizer.json", {
+        "version": "1.0", "added_tokens": [], "normalizer": None, "pre_tokenizer": byte_level, "post_processor": None,
+        "decoder": byte_level, "model": {"type": "BPE", "vocab": vocab, "merges": pairs}})
+    return len(vocab)
+
+
 def strings_within(value):
     if isinstance(value, str):
         yield value
@@ -184,8 +221,13 @@ class Tally:
 
 
 def load_reference(folder):
+    """GPT2TokenizerFast for the folder, or plain `tokenizers` for a file that names no special token, which it would add."""
+    from tokenizers import Tokenizer
     from transformers import GPT2TokenizerFast
-    return GPT2TokenizerFast.from_pretrained(folder)
+    single = folder / "tokenizer.json"
+    if single.is_file() and not json.loads(single.read_text())["added_tokens"]:
+        return Tokenizer.from_file(str(single))
+    return GPT2TokenizerFast.from_pretrained(folder).backend_tokenizer
 
 
 def compare_encode(tally, name, program, reference, texts):
@@ -194,16 +236,34 @@ def compare_encode(tally, name, program, reference, texts):
     texts = [t.decode("utf-8", "replace") for t in texts]
     for start in range(0, len(texts), 200_000):
         part = texts[start:start + 200_000]
-        theirs = [e.ids for e in reference.backend_tokenizer.encode_batch_fast(part, add_special_tokens=True)]
+        theirs = [e.ids for e in reference.encode_batch_fast(part, add_special_tokens=True)]
         tally.compare(name, part, program.encode([t.encode() for t in part]), theirs)
 
 
 def compare_decode(tally, name, program, reference, rng, count):
-    n = len(reference)
+    n = reference.get_vocab_size()
     texts = [[rng.randrange(n) for _ in range(rng.randrange(1, 40))] for _ in range(count)]
     texts += [[i] for i in range(n)]
-    theirs = reference.backend_tokenizer.decode_batch(texts, skip_special_tokens=False)
+    theirs = reference.decode_batch(texts, skip_special_tokens=False)
     tally.compare(name, texts, program.decode(texts), theirs)
+
+
+def compare_made(tally, program, scratch):
+    """Tokenizers made to show what a real one hides: where pieces are cut, and the order of merging."""
+    folder, rng = scratch / "probe", random.Random(3)
+    ours = Program(program, folder, write_byte_tokenizer(folder, probe_merges()))
+    reference = load_reference(folder)
+    print("a tokenizer that shows every cut")
+    compare_encode(tally, "every code point", ours, reference, [s.encode() for s in every_code_point()])
+    compare_encode(tally, "torture", ours, reference, [s.encode() for s in torture()])
+    compare_encode(tally, "random", ours, reference, list(random_strings(rng, 40_000)))
+    print("tokenizers with random merges")
+    for number in range(5):
+        folder = scratch / f"random{number}"
+        ours = Program(program, folder, write_byte_tokenizer(folder, random_merges(rng)))
+        texts = ["".join(rng.choices("abc", k=rng.randrange(1, 150))) for _ in range(4_000)]
+        texts += ["".join(rng.choices("abc", k=50_000))]
+        compare_encode(tally, f"random merges {number}", ours, load_reference(folder), [t.encode() for t in texts])
 
 
 def compare_all(program, data):
@@ -211,6 +271,7 @@ def compare_all(program, data):
     start = time.time()
     with tempfile.TemporaryDirectory() as scratch:
         folders = [(FIXTURE, FIXTURE_VOCAB, False), (FIXTURE / "split", FIXTURE_VOCAB, False)]
+        compare_made(tally, program, pathlib.Path(scratch))
         if data.is_dir():
             split = pathlib.Path(scratch) / "gpt2"
             split.mkdir()
@@ -228,7 +289,6 @@ def compare_all(program, data):
             compare_encode(tally, "long runs", ours, reference, [s.encode() for s in ("a" * 300_000, " " * 300_000, "ab1" * 100_000)])
             if not everything:
                 continue
-            compare_encode(tally, "every code point", ours, reference, [s.encode() for s in every_code_point()])
             for name, strings in data_strings(data):
                 compare_encode(tally, name, ours, reference, [s.encode() for s in sorted(strings)])
     print(f"{tally.strings} strings, {tally.differences} differences, {time.time() - start:.0f} s")
@@ -297,12 +357,19 @@ def write_fixture():
         "decode": [[ids, tokenizer.decode(ids, skip_special_tokens=False)] for ids in lists],
         "cleanup": [[text, clean_up(text)] for text in spaced],
         "nfkd": [[text, unicodedata.normalize("NFKD", text)] for text in PLAIN if unicodedata.normalize("NFKD", text) != text],
+        "class_sha256": class_digest(),
         "nfkd_ranges": nfkd_ranges(),
         "nfkd_sha256": nfkd_digest(),
         "replace_sha256": replace_digest(),
     })
     size = sum(path.stat().st_size for path in FIXTURE.rglob("*") if path.is_file())
     print(f"{FIXTURE}: {len(vocab)} tokens, {len(merges)} merges, {len(texts)} strings, {size} bytes")
+
+
+def class_digest():
+    """Of one character for each code point but surrogates: its class as the pre-tokenizer shows it."""
+    from make_char_classes import classes
+    return hashlib.sha256("".join(name[0] for _, name in classes()).encode()).hexdigest()
 
 
 def clean_up(text):

@@ -45,6 +45,16 @@ ae_status ae_fail(ae_status status, const char *format, ...) {
     return status;
 }
 
+// What the error number means; strerror_r, which has two forms, told apart. `buffer` may hold the answer.
+static const char *reason_of(int number, char *buffer, size_t size) {
+#ifdef __GLIBC__
+    return strerror_r(number, buffer, size);
+#else
+    if (strerror_r(number, buffer, size) != 0) snprintf(buffer, size, "error %d", number);
+    return buffer;
+#endif
+}
+
 ae_status ae_fail_errno(ae_status status, const char *format, ...) {
     int cause = errno;
     char text[sizeof last_error - 256], reason[200];
@@ -52,8 +62,7 @@ ae_status ae_fail_errno(ae_status status, const char *format, ...) {
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (strerror_r(cause, reason, sizeof reason) != 0) snprintf(reason, sizeof reason, "error %d", cause);
-    snprintf(last_error, sizeof last_error, "%s: %s", text, reason);
+    snprintf(last_error, sizeof last_error, "%s: %s", text, reason_of(cause, reason, sizeof reason));
     if (cause == ENOMEM) return AE_ERR_MEMORY;
     if (cause == ENOENT) return AE_ERR_NOT_FOUND;
     return status;

@@ -16,14 +16,17 @@ static ae_status check_free(const char *path) {
     if (lstat(path, &info) != 0)
         return errno == ENOENT ? AE_OK : ae_fail_errno(AE_ERR_IO, "cannot write '%s'", path);
     if (!S_ISDIR(info.st_mode))
-        return ae_fail(AE_ERR_ARGUMENT, "'%s' exists and is not a folder: give a new name for the output", path);
+        return ae_fail(AE_ERR_ARGUMENT, "'%s' exists and is not a folder: give a new name for the output",
+                       path);
     char **names = NULL;
     size_t count = 0;
     AE_TRY(ae_folder_list(path, &names, &count));
     ae_status status = AE_OK;
     if (count > 0)
-        status = ae_fail(AE_ERR_ARGUMENT, "the folder '%s' exists and is not empty (it holds '%s'): give a new name for the output",
-                         path, names[0]);
+        status =
+            ae_fail(AE_ERR_ARGUMENT,
+                    "the folder '%s' exists and is not empty (it holds '%s'): give a new name for the output",
+                    path, names[0]);
     ae_folder_list_free(names, count);
     return status;
 }
@@ -104,16 +107,15 @@ ae_status ae_export_folder_commit(ae_export_folder *folder) {
 ae_status ae_export_file_open(const ae_export_folder *folder, const char *name, FILE **stream, char **path) {
     char *full = ae_path_join(folder->temporary, name);
     if (!full) return ae_no_memory();
-    ae_status status = strchr(name, '/') ? make_parent(full) : AE_OK;
-    if (status == AE_OK) {
-        *stream = fopen(full, "wbe");
-        if (!*stream) status = ae_fail_errno(AE_ERR_IO, "cannot write '%s'", full);
-    }
-    if (status == AE_OK)
-        *path = full;
-    else
+    FILE *opened = fopen(full, "wbe");
+    if (!opened) {
+        ae_status status = ae_fail_errno(AE_ERR_IO, "cannot write '%s'", full);
         ae_free(full);
-    return status;
+        return status;
+    }
+    *stream = opened;
+    *path = full;
+    return AE_OK;
 }
 
 ae_status ae_export_file_close(FILE *stream, const char *path) {

@@ -15,10 +15,10 @@ typedef struct ae_export_folder {
 
 /* AE_ERR_ARGUMENT unless `path` is free or an empty folder; makes the folders above it. */
 ae_status ae_export_folder_begin(const char *path, ae_export_folder *out);
-ae_status ae_export_folder_commit(ae_export_folder *folder);  // releases it in any case
-void ae_export_folder_abandon(ae_export_folder *folder);      // a zeroed or committed one is fine
+ae_status ae_export_folder_commit(ae_export_folder *folder); // releases it in any case
+void ae_export_folder_abandon(ae_export_folder *folder);     // a zeroed or committed one is fine
 
-/* A file of the temporary folder (`name` may hold folders), open for writing; *path (for messages): free with ae_free. */
+/* A file of the temporary folder, open for writing; *path (for messages): free with ae_free. */
 ae_status ae_export_file_open(const ae_export_folder *folder, const char *name, FILE **stream, char **path);
 
 /* Flushes to disk and closes; `path` is for messages. The stream is closed in any case. */

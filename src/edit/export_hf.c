@@ -25,17 +25,20 @@ typedef struct exporter {
     int64_t written, total; // bytes of weights, for progress
 } exporter;
 
-// ---- edited matrices ------------------------------------------------------------------------------------------
+// ---- edited matrices
+// ------------------------------------------------------------------------------------------
 
 // The layer whose edited matrix is stored as `tensor`, or -1.
 static int edited_layer(const ae_model *model, const ae_tensor *tensor) {
     for (int layer = 0; layer < model->config.n_layer; layer++)
-        if (model->layers[layer].edited && strcmp(model->layers[layer].mlp_out_tensor->name, tensor->name) == 0)
+        if (model->layers[layer].edited &&
+            strcmp(model->layers[layer].mlp_out_tensor->name, tensor->name) == 0)
             return layer;
     return -1;
 }
 
-// Before anything is written: every edited value must remain finite as stored. *error: the largest change by rounding.
+// Before anything is written: every edited value must remain finite as stored. *error: the largest change by
+// rounding.
 static ae_status check_rounding(exporter *x, int layer, double *error) {
     const ae_tensor *t = x->model->layers[layer].mlp_out_tensor;
     const int64_t n = ae_tensor_elements(t);
@@ -48,12 +51,14 @@ static ae_status check_rounding(exporter *x, int layer, double *error) {
         for (int64_t i = 0; i < m; i++) {
             const double value = (double)x->values[first + i];
             if (!isfinite(value))
-                return ae_fail(AE_ERR_NUMERIC, "tensor '%s' holds %g at element %lld: revert the edit that broke it; nothing "
-                                               "was written",
+                return ae_fail(AE_ERR_NUMERIC,
+                               "tensor '%s' holds %g at element %lld: revert the edit that broke it; nothing "
+                               "was written",
                                t->name, value, (long long)(first + i));
             if (!isfinite(x->back[i]))
-                return ae_fail(AE_ERR_NUMERIC, "tensor '%s': the edited value %.9g at element %lld is too large for %s, as "
-                                               "which the base is stored; nothing was written",
+                return ae_fail(AE_ERR_NUMERIC,
+                               "tensor '%s': the edited value %.9g at element %lld is too large for %s, as "
+                               "which the base is stored; nothing was written",
                                t->name, value, (long long)(first + i), ae_dtype_name(t->dtype));
             *error = fmax(*error, fabs((double)x->back[i] - value));
         }
@@ -61,14 +66,16 @@ static ae_status check_rounding(exporter *x, int layer, double *error) {
     return AE_OK;
 }
 
-// ---- weights --------------------------------------------------------------------------------------------------
+// ---- weights
+// --------------------------------------------------------------------------------------------------
 
 static ae_status count_bytes(exporter *x, size_t n) {
     x->written += (int64_t)n;
     return ae_progress(x->hooks, "writing weights", (double)x->written, (double)x->total, "bytes");
 }
 
-static ae_status write_stored(exporter *x, FILE *stream, const char *path, const unsigned char *bytes, size_t n) {
+static ae_status write_stored(exporter *x, FILE *stream, const char *path, const unsigned char *bytes,
+                              size_t n) {
     for (size_t at = 0; at < n; at += CHUNK_BYTES) {
         const size_t m = n - at < CHUNK_BYTES ? n - at : CHUNK_BYTES;
         AE_TRY(ae_export_write(stream, path, bytes + at, m));
@@ -104,7 +111,8 @@ static ae_status write_file_copy(exporter *x, int file, const ae_map *map, FILE 
         const ae_tensor *t = ae_checkpoint_at(checkpoint, i);
         if (t->file != file || edited_layer(x->model, t) < 0) continue;
         if (t->offset < at || t->offset > map->size || t->n_bytes > map->size - t->offset)
-            return ae_fail(AE_ERR_IO, "'%s' has changed since the model was opened: open the model again", map->path);
+            return ae_fail(AE_ERR_IO, "'%s' has changed since the model was opened: open the model again",
+                           map->path);
         AE_TRY(write_stored(x, stream, path, map->data + at, (size_t)t->offset - at));
         AE_TRY(write_tensor(x, stream, path, t));
         at = (size_t)t->offset + t->n_bytes;
@@ -131,10 +139,11 @@ static ae_status copy_weight_file(exporter *x, int file) {
     return status;
 }
 
-// ---- torch checkpoints become safetensors ---------------------------------------------------------------------
+// ---- torch checkpoints become safetensors
+// ---------------------------------------------------------------------
 
-// torch stores a tied output matrix as a second name for the embedding's bytes; safetensors has no such thing, and
-// loaders tie the two again by themselves.
+// torch stores a tied output matrix as a second name for the embedding's bytes; safetensors has no such
+// thing, and loaders tie the two again by themselves.
 static bool is_tied_alias(const ae_model *model, const ae_tensor *tensor) {
     const char *head = model->config.arch->tensor.head_weight;
     if (!model->config.tied_head || !head || strcmp(tensor->name, head) != 0) return false;
@@ -229,7 +238,8 @@ static ae_status convert_checkpoint(exporter *x) {
     for (size_t file = 0; file < n_files && status == AE_OK; file++)
         status = convert_file(x, file, weight_map, &total_size);
     if (status == AE_OK && n_files > 1) {
-        index = json_pack("{s:{s:I}, s:O}", "metadata", "total_size", (json_int_t)total_size, "weight_map", weight_map);
+        index = json_pack("{s:{s:I}, s:O}", "metadata", "total_size", (json_int_t)total_size, "weight_map",
+                          weight_map);
         status = index ? write_json(x, "model.safetensors.index.json", index)
                        : ae_fail(AE_ERR_MEMORY, "out of memory while writing the index of the weights");
     }
@@ -238,7 +248,8 @@ static ae_status convert_checkpoint(exporter *x) {
     return status;
 }
 
-// ---- the other files ------------------------------------------------------------------------------------------
+// ---- the other files
+// ------------------------------------------------------------------------------------------
 
 static bool ends_with(const char *name, const char *end) {
     const size_t n = strlen(name), m = strlen(end);
@@ -247,9 +258,10 @@ static bool ends_with(const char *name, const char *end) {
 
 // Containers of weights. A copy of the unedited weights must not travel along: some loaders would prefer it.
 static bool may_hold_weights(const char *name) {
-    static const char *const ends[] = {".safetensors", ".bin",  ".index.json", ".h5",   ".msgpack", ".onnx",   ".onnx_data",
-                                       ".ot",          ".gguf", ".ggml",       ".pt",   ".pth",     ".tflite", ".mlmodel",
-                                       ".npz",         ".npy",  ".pkl",        ".pickle"};
+    static const char *const ends[] = {".safetensors", ".bin",       ".index.json", ".h5",      ".msgpack",
+                                       ".onnx",        ".onnx_data", ".ot",         ".gguf",    ".ggml",
+                                       ".pt",          ".pth",       ".tflite",     ".mlmodel", ".npz",
+                                       ".npy",         ".pkl",       ".pickle"};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         if (ends_with(name, ends[i])) return true;
     return strstr(name, ".ckpt") != NULL;
@@ -299,10 +311,13 @@ static ae_status copy_others(exporter *x) {
     ae_status status = AE_OK;
     for (size_t i = 0; i < count && status == AE_OK; i++) {
         const bool torch_index = strcmp(names[i], "pytorch_model.bin.index.json") == 0;
-        if (is_checkpoint_file(checkpoint, names[i]) || (torch_index && !ae_checkpoint_is_safetensors(checkpoint)))
+        if (is_checkpoint_file(checkpoint, names[i]) ||
+            (torch_index && !ae_checkpoint_is_safetensors(checkpoint)))
             continue;
         if (may_hold_weights(names[i]) && !is_index_in_use(checkpoint, names[i]))
-            ae_warn(x->hooks, "'%s' is left out of the export: a file of its kind may hold the unedited weights", names[i]);
+            ae_warn(x->hooks,
+                    "'%s' is left out of the export: a file of its kind may hold the unedited weights",
+                    names[i]);
         else
             status = copy_file(x, names[i]);
     }
@@ -310,7 +325,8 @@ static ae_status copy_others(exporter *x) {
     return status;
 }
 
-// ---- the whole ------------------------------------------------------------------------------------------------
+// ---- the whole
+// ------------------------------------------------------------------------------------------------
 
 static ae_status write_weights(exporter *x) {
     const ae_checkpoint *checkpoint = x->model->checkpoint;

@@ -1,7 +1,7 @@
 // The journal's active entries as a PEFT LoRA adapter.
 //
-// LoRA adds (alpha / r) B A to a matrix [n_out, n_in]; with alpha = r, a row of A for each u and a column of B for each
-// right, that is the sum of right uᵀ, exactly.
+// LoRA adds (alpha / r) B A to a matrix [n_out, n_in]; with alpha = r, a row of A for each u and a column of
+// B for each right, that is the sum of right uᵀ, exactly.
 #include "edit/journal.h"
 
 #include <stdlib.h>
@@ -73,7 +73,8 @@ static ae_status fill_matrices(lora *x) {
     return AE_OK;
 }
 
-static ae_status write_file(const ae_export_folder *folder, const char *name, const void *bytes, size_t length) {
+static ae_status write_file(const ae_export_folder *folder, const char *name, const void *bytes,
+                            size_t length) {
     char *path = ae_path_join(folder->temporary, name);
     if (!path) return ae_no_memory();
     ae_status status = ae_atomic_write(path, bytes, length);
@@ -85,16 +86,26 @@ static ae_status write_weights(const lora *x, const ae_export_folder *folder) {
     ae_tensor *tensors = ae_alloc(2 * x->n_targets, sizeof *tensors);
     char *path = ae_path_join(folder->temporary, "adapter_model.safetensors");
     json_t *metadata = json_pack("{s:s}", "format", "pt");
-    ae_status status = tensors && path && metadata ? AE_OK : ae_fail(AE_ERR_MEMORY, "out of memory while writing an adapter");
+    ae_status status = tensors && path && metadata
+                           ? AE_OK
+                           : ae_fail(AE_ERR_MEMORY, "out of memory while writing an adapter");
     size_t count = 0;
     const int64_t d_mlp = x->model->config.d_mlp, d_model = x->model->config.d_model;
     for (int layer = 0; layer < x->model->config.n_layer && status == AE_OK; layer++) {
         const lora_layer *l = &x->layers[layer];
         if (l->n == 0) continue;
-        tensors[count++] = (ae_tensor){.name = l->name_a, .dtype = AE_F32, .n_dim = 2, .shape = {l->n, d_mlp},
-                                       .n_bytes = (size_t)l->n * (size_t)d_mlp * sizeof *l->a, .data = l->a};
-        tensors[count++] = (ae_tensor){.name = l->name_b, .dtype = AE_F32, .n_dim = 2, .shape = {d_model, l->n},
-                                       .n_bytes = (size_t)l->n * (size_t)d_model * sizeof *l->b, .data = l->b};
+        tensors[count++] = (ae_tensor){.name = l->name_a,
+                                       .dtype = AE_F32,
+                                       .n_dim = 2,
+                                       .shape = {l->n, d_mlp},
+                                       .n_bytes = (size_t)l->n * (size_t)d_mlp * sizeof *l->a,
+                                       .data = l->a};
+        tensors[count++] = (ae_tensor){.name = l->name_b,
+                                       .dtype = AE_F32,
+                                       .n_dim = 2,
+                                       .shape = {d_model, l->n},
+                                       .n_bytes = (size_t)l->n * (size_t)d_model * sizeof *l->b,
+                                       .data = l->b};
     }
     if (status == AE_OK) status = ae_safetensors_write(path, tensors, count, metadata);
     json_decref(metadata);
@@ -113,8 +124,8 @@ static char *base_name(const ae_model *model) {
     return copy;
 }
 
-// rank_pattern and alpha_pattern name the layers whose count of edits is not r. PEFT reads their keys as regular
-// expressions over the module's whole name; a module's own name matches no other module.
+// rank_pattern and alpha_pattern name the layers whose count of edits is not r. PEFT reads their keys as
+// regular expressions over the module's whole name; a module's own name matches no other module.
 static json_t *make_config(const lora *x, const char *base) {
     json_t *targets = json_array(), *ranks = json_object(), *alphas = json_object();
     bool good = targets && ranks && alphas;
@@ -128,11 +139,12 @@ static json_t *make_config(const lora *x, const char *base) {
     }
     json_t *config = NULL;
     if (good)
-        config = json_pack("{s:s, s:s, s:s, s:b, s:i, s:i, s:f, s:s, s:b, s:O, s:O, s:O, s:b, s:b}", "peft_type", "LORA",
-                           "task_type", "CAUSAL_LM", "base_model_name_or_path", base, "inference_mode", 1, "r", x->rank,
-                           "lora_alpha", x->rank, "lora_dropout", 0.0, "bias", "none", "fan_in_fan_out",
-                           x->model->config.arch->in_out, "target_modules", targets, "rank_pattern", ranks,
-                           "alpha_pattern", alphas, "use_rslora", 0, "use_dora", 0);
+        config =
+            json_pack("{s:s, s:s, s:s, s:b, s:i, s:i, s:f, s:s, s:b, s:O, s:O, s:O, s:b, s:b}", "peft_type",
+                      "LORA", "task_type", "CAUSAL_LM", "base_model_name_or_path", base, "inference_mode", 1,
+                      "r", x->rank, "lora_alpha", x->rank, "lora_dropout", 0.0, "bias", "none",
+                      "fan_in_fan_out", x->model->config.arch->in_out, "target_modules", targets,
+                      "rank_pattern", ranks, "alpha_pattern", alphas, "use_rslora", 0, "use_dora", 0);
     json_decref(targets);
     json_decref(ranks);
     json_decref(alphas);
@@ -144,9 +156,12 @@ static ae_status write_config(const lora *x, const ae_export_folder *folder) {
     if (!base) return ae_no_memory();
     json_t *config = make_config(x, base);
     ae_status status = AE_OK;
-    if (!config) status = ae_fail(AE_ERR_ARGUMENT, "the base's name '%s' is not valid UTF-8, or memory is short", base);
+    if (!config)
+        status =
+            ae_fail(AE_ERR_ARGUMENT, "the base's name '%s' is not valid UTF-8, or memory is short", base);
     char *text = config ? ae_json_dump(config, 2) : NULL;
-    if (config) status = text ? write_file(folder, "adapter_config.json", text, strlen(text)) : ae_no_memory();
+    if (config)
+        status = text ? write_file(folder, "adapter_config.json", text, strlen(text)) : ae_no_memory();
     ae_free(text);
     json_decref(config);
     ae_free(base);

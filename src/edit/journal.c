@@ -43,8 +43,9 @@ static void file_name(int id, bool reverted, char out[FILE_NAME]) {
     snprintf(out, FILE_NAME, "%04d%s", id, reverted ? reverted_end : active_end);
 }
 
-// What a name in the folder says: the id, or 0 where it is no entry's name at all. A name that ends like an entry's but is
-// not spelled as we spell it (a copy, say) is an error: ignoring it would drop an edit without a word.
+// What a name in the folder says: the id, or 0 where it is no entry's name at all. A name that ends like an
+// entry's but is not spelled as we spell it (a copy, say) is an error: ignoring it would drop an edit without
+// a word.
 static ae_status parse_name(const char *folder, const char *name, int *id, bool *reverted) {
     *id = 0;
     const size_t length = strlen(name), end = sizeof active_end - 1;
@@ -59,7 +60,8 @@ static ae_status parse_name(const char *folder, const char *name, int *id, bool 
             return AE_OK;
         }
     }
-    return ae_fail(AE_ERR_FORMAT, "'%s/%s' is not named like an entry (0001%s or 0001%s): move it out of the journal",
+    return ae_fail(AE_ERR_FORMAT,
+                   "'%s/%s' is not named like an entry (0001%s or 0001%s): move it out of the journal",
                    folder, name, active_end, reverted_end);
 }
 
@@ -67,22 +69,27 @@ static int next_id(const ae_journal *j) {
     return j->count > 0 ? j->entries[j->count - 1]->id + 1 : 1;
 }
 
-// ---- checks of an entry against the journal -------------------------------------------------------------------
+// ---- checks of an entry against the journal
+// -------------------------------------------------------------------
 
 static ae_status check_entry(const ae_journal *j, const char *path, int id, const ae_entry_head *head,
                              const ae_edit *edit) {
     if (head->id != id)
-        return ae_fail(AE_ERR_FORMAT, "'%s' holds entry %d: its name does not agree; give the file its own name back", path,
+        return ae_fail(AE_ERR_FORMAT,
+                       "'%s' holds entry %d: its name does not agree; give the file its own name back", path,
                        head->id);
     if (strcmp(head->shape_sha256, j->base.shape_sha256) != 0)
-        return ae_fail(AE_ERR_MISMATCH, "'%s' was made on a model of shape %.12s, but this journal belongs to '%s' of shape "
-                                        "%.12s: move it out of the journal",
+        return ae_fail(AE_ERR_MISMATCH,
+                       "'%s' was made on a model of shape %.12s, but this journal belongs to '%s' of shape "
+                       "%.12s: move it out of the journal",
                        path, head->shape_sha256, j->base.name, j->base.shape_sha256);
     for (int i = 0; i < edit->n_layers; i++) {
         const ae_layer_edit *layer = &edit->layers[i];
-        if (layer->layer >= j->base.n_layer || layer->d_mlp != j->base.d_mlp || layer->d_model != j->base.d_model)
-            return ae_fail(AE_ERR_FORMAT, "'%s' edits layer %d with d_mlp %d and d_model %d, but '%s' has %d layers with "
-                                          "d_mlp %d and d_model %d",
+        if (layer->layer >= j->base.n_layer || layer->d_mlp != j->base.d_mlp ||
+            layer->d_model != j->base.d_model)
+            return ae_fail(AE_ERR_FORMAT,
+                           "'%s' edits layer %d with d_mlp %d and d_model %d, but '%s' has %d layers with "
+                           "d_mlp %d and d_model %d",
                            path, layer->layer, layer->d_mlp, layer->d_model, j->base.name, j->base.n_layer,
                            j->base.d_mlp, j->base.d_model);
     }
@@ -107,14 +114,16 @@ static ae_status check_same_base(const ae_journal *j, const char *path, const ae
         const entry *owner = NULL;
         const ae_layer_edit *other = find_layer(j, layer->layer, &owner);
         if (other && strcmp(other->base_sha256, layer->base_sha256) != 0)
-            return ae_fail(AE_ERR_MISMATCH, "'%s' was made on a base whose layer %d has sha256 %.12s, '%s' on one with "
-                                            "%.12s: a journal belongs to one base",
+            return ae_fail(AE_ERR_MISMATCH,
+                           "'%s' was made on a base whose layer %d has sha256 %.12s, '%s' on one with "
+                           "%.12s: a journal belongs to one base",
                            path, layer->layer, layer->base_sha256, owner->file, other->base_sha256);
     }
     return AE_OK;
 }
 
-static ae_status read_entry(const ae_journal *j, const char *name, int id, ae_entry_head *head, ae_edit **edit) {
+static ae_status read_entry(const ae_journal *j, const char *name, int id, ae_entry_head *head,
+                            ae_edit **edit) {
     char *path = ae_path_join(j->folder, name);
     if (!path) return ae_no_memory();
     ae_map map = {0};
@@ -134,7 +143,8 @@ static ae_status read_entry(const ae_journal *j, const char *name, int id, ae_en
 // Takes `edit` over, whether it succeeds or not.
 static ae_status add_entry(ae_journal *j, const ae_entry_head *head, bool reverted, ae_edit *edit) {
     entry *e = ae_alloc(1, sizeof *e);
-    ae_status status = e ? ae_grow((void **)&j->entries, &j->capacity, j->count + 1, sizeof(entry *)) : ae_no_memory();
+    ae_status status =
+        e ? ae_grow((void **)&j->entries, &j->capacity, j->count + 1, sizeof(entry *)) : ae_no_memory();
     if (status != AE_OK) {
         ae_free(e);
         ae_edit_free(edit);
@@ -149,7 +159,8 @@ static ae_status add_entry(ae_journal *j, const ae_entry_head *head, bool revert
     return AE_OK;
 }
 
-// ---- open and close -------------------------------------------------------------------------------------------
+// ---- open and close
+// -------------------------------------------------------------------------------------------
 
 static int compare_ids(const void *a, const void *b) {
     const entry *x = *(entry *const *)a, *y = *(entry *const *)b;
@@ -198,7 +209,8 @@ static ae_status load_entries(ae_journal *j) {
     return status;
 }
 
-// A reader takes no lock: an entry that a writer renames between our listing and our reading is looked for again.
+// A reader takes no lock: an entry that a writer renames between our listing and our reading is looked for
+// again.
 static ae_status load_all(ae_journal *j) {
     ae_status status = AE_ERR_NOT_FOUND;
     for (int tries = 0; status == AE_ERR_NOT_FOUND && tries < MAX_OPEN_TRIES; tries++)
@@ -206,7 +218,8 @@ static ae_status load_all(ae_journal *j) {
     return status;
 }
 
-// A journal is made in a new folder, or in an empty one, lest a mistyped path fill somebody's folder with our files.
+// A journal is made in a new folder, or in an empty one, lest a mistyped path fill somebody's folder with our
+// files.
 static ae_status prepare_folder(const char *folder) {
     AE_TRY(ae_folder_make(folder));
     char **names = NULL;
@@ -215,8 +228,9 @@ static ae_status prepare_folder(const char *folder) {
     ae_status status = AE_OK;
     for (size_t i = 0; i < count && status == AE_OK; i++)
         if (strcmp(names[i], "lock") != 0 && strncmp(names[i], AE_JOURNAL_FILE, strlen(AE_JOURNAL_FILE)) != 0)
-            status = ae_fail(AE_ERR_ARGUMENT, "'%s' is not empty (it holds '%s') and has no " AE_JOURNAL_FILE
-                                              ": give a new or an empty folder for the journal",
+            status = ae_fail(AE_ERR_ARGUMENT,
+                             "'%s' is not empty (it holds '%s') and has no " AE_JOURNAL_FILE
+                             ": give a new or an empty folder for the journal",
                              folder, names[i]);
     ae_folder_list_free(names, count);
     return status;
@@ -230,11 +244,14 @@ static ae_status take_lock(ae_journal *j) {
     if (j->lock < 0)
         status = ae_fail_errno(AE_ERR_IO, "the journal '%s' cannot be written ('%s')", j->folder, path);
     else if (flock(j->lock, LOCK_EX | LOCK_NB) != 0)
-        status = errno == EWOULDBLOCK
-                     ? ae_fail(AE_ERR_BUSY, "the journal '%s' is in use: another process holds it for writing; try again when "
-                                            "that has ended",
-                               j->folder)
-                     : ae_fail_errno(AE_ERR_IO, "'%s' cannot be locked; the journal must lie where files can be", path);
+        status =
+            errno == EWOULDBLOCK
+                ? ae_fail(AE_ERR_BUSY,
+                          "the journal '%s' is in use: another process holds it for writing; try again when "
+                          "that has ended",
+                          j->folder)
+                : ae_fail_errno(AE_ERR_IO, "'%s' cannot be locked; the journal must lie where files can be",
+                                path);
     ae_free(path);
     return status;
 }
@@ -252,24 +269,30 @@ static ae_status open_folder(ae_journal *j, ae_model *model, bool create, bool r
     const bool there = has_journal(j->folder, &status);
     AE_TRY(status);
     if (!there && !create)
-        return ae_fail(AE_ERR_NOT_FOUND, "there is no journal in '%s' (no " AE_JOURNAL_FILE "); 'aedile edit --journal' makes one",
+        return ae_fail(AE_ERR_NOT_FOUND,
+                       "there is no journal in '%s' (no " AE_JOURNAL_FILE
+                       "); 'aedile edit --journal' makes one",
                        j->folder);
     if (!there) {
         if (read_only)
             return ae_fail(AE_ERR_ARGUMENT, "'%s': a journal cannot be both new and read-only", j->folder);
-        if (!model) return ae_fail(AE_ERR_ARGUMENT, "'%s': a new journal needs the model that it belongs to", j->folder);
+        if (!model)
+            return ae_fail(AE_ERR_ARGUMENT, "'%s': a new journal needs the model that it belongs to",
+                           j->folder);
         AE_TRY(prepare_folder(j->folder));
     }
     if (!read_only) AE_TRY(take_lock(j));
     // Whoever held the lock before us may have made the journal meanwhile.
-    if (!there && !has_journal(j->folder, &status) && status == AE_OK) status = ae_journal_base_create(j->folder, model);
+    if (!there && !has_journal(j->folder, &status) && status == AE_OK)
+        status = ae_journal_base_create(j->folder, model);
     AE_TRY(status);
     AE_TRY(ae_journal_base_load(j->folder, &j->base));
     AE_TRY(load_all(j));
     return model ? ae_journal_base_check(&j->base, j->folder, model) : AE_OK;
 }
 
-ae_status ae_journal_open(const char *folder, ae_model *model, bool create, bool read_only, ae_journal **out) {
+ae_status ae_journal_open(const char *folder, ae_model *model, bool create, bool read_only,
+                          ae_journal **out) {
     if (!*folder) return ae_fail(AE_ERR_ARGUMENT, "the journal's folder is empty text");
     ae_journal *j = ae_alloc(1, sizeof *j);
     if (!j) return ae_no_memory();
@@ -293,7 +316,8 @@ void ae_journal_close(ae_journal *j) {
     ae_free(j);
 }
 
-// ---- reading --------------------------------------------------------------------------------------------------
+// ---- reading
+// --------------------------------------------------------------------------------------------------
 
 const char *ae_journal_folder(const ae_journal *j) {
     return j->folder;
@@ -305,10 +329,11 @@ size_t ae_journal_count(const ae_journal *j) {
 
 ae_status ae_journal_get(const ae_journal *j, size_t index, ae_journal_entry *out) {
     if (index >= j->count)
-        return ae_fail(AE_ERR_ARGUMENT, "the journal '%s' has %zu entries, there is none at index %zu", j->folder, j->count,
-                       index);
+        return ae_fail(AE_ERR_ARGUMENT, "the journal '%s' has %zu entries, there is none at index %zu",
+                       j->folder, j->count, index);
     const entry *e = j->entries[index];
-    *out = (ae_journal_entry){.id = e->id, .reverted = e->reverted, .file = e->file, .edit = e->edit, .time = e->time};
+    *out = (ae_journal_entry){
+        .id = e->id, .reverted = e->reverted, .file = e->file, .edit = e->edit, .time = e->time};
     return AE_OK;
 }
 
@@ -317,22 +342,25 @@ static ae_status check_writable(const ae_journal *j) {
     return ae_fail(AE_ERR_ARGUMENT, "the journal '%s' was opened read-only", j->folder);
 }
 
-// ---- the model ------------------------------------------------------------------------------------------------
+// ---- the model
+// ------------------------------------------------------------------------------------------------
 
-static ae_status check_layer(const ae_journal *j, const char *file, const ae_layer_edit *layer, ae_model *model) {
+static ae_status check_layer(const ae_journal *j, const char *file, const ae_layer_edit *layer,
+                             ae_model *model) {
     const ae_model_info *info = &model->info;
     char module[sizeof layer->module], base[AE_DIGEST_HEX];
     snprintf(module, sizeof module, info->mlp_out_module, layer->layer);
     if (strcmp(module, layer->module) != 0)
-        return ae_fail(AE_ERR_MISMATCH, "'%s/%s' edits module '%s', in the model given, '%s', that is '%s'", j->folder, file,
-                       layer->module, info->name, module);
+        return ae_fail(AE_ERR_MISMATCH, "'%s/%s' edits module '%s', in the model given, '%s', that is '%s'",
+                       j->folder, file, layer->module, info->name, module);
     AE_TRY(ae_model_base_sha256(model, layer->layer, base));
     if (strcmp(base, layer->base_sha256) == 0) return AE_OK;
     return ae_fail(AE_ERR_MISMATCH,
-                   "'%s/%s' belongs to the %s model '%s' whose '%s' has sha256 %.12s, in the model given, '%s' in '%s', it is "
+                   "'%s/%s' belongs to the %s model '%s' whose '%s' has sha256 %.12s, in the model given, "
+                   "'%s' in '%s', it is "
                    "%.12s: give the model that the edits were made on, with its weights as they were",
-                   j->folder, file, j->base.architecture, j->base.name, layer->module, layer->base_sha256, info->name,
-                   info->folder, base);
+                   j->folder, file, j->base.architecture, j->base.name, layer->module, layer->base_sha256,
+                   info->name, info->folder, base);
 }
 
 ae_status ae_journal_check_model(const ae_journal *j, ae_model *model) {
@@ -354,15 +382,16 @@ ae_status ae_journal_apply(ae_journal *j, ae_model *model) {
             ae_status status = ae_model_add_rank_one(model, layer->layer, layer->u, layer->right);
             if (status != AE_OK) {
                 ae_model_restore(model);
-                return ae_fail_context(status, "'%s/%s' cannot be applied, the model is back at its base", j->folder,
-                                       e->file);
+                return ae_fail_context(status, "'%s/%s' cannot be applied, the model is back at its base",
+                                       j->folder, e->file);
             }
         }
     }
     return AE_OK;
 }
 
-// ---- writing --------------------------------------------------------------------------------------------------
+// ---- writing
+// --------------------------------------------------------------------------------------------------
 
 // Writes a new file; should even the last step fail, the name is gone again.
 static ae_status write_new(const ae_journal *j, int id, const char *bytes, size_t length) {
@@ -374,7 +403,8 @@ static ae_status write_new(const ae_journal *j, int id, const char *bytes, size_
         if (!path)
             status = ae_no_memory();
         else if (ae_path_exists(path))
-            status = ae_fail(AE_ERR_BUSY, "'%s' has come up since the journal was opened: open it again", path);
+            status =
+                ae_fail(AE_ERR_BUSY, "'%s' has come up since the journal was opened: open it again", path);
         else if (!reverted) {
             status = ae_atomic_write(path, bytes, length);
             if (status != AE_OK) unlink(path);
@@ -385,7 +415,8 @@ static ae_status write_new(const ae_journal *j, int id, const char *bytes, size_
 }
 
 // The new entry must fit the model, and the model the journal.
-static ae_status check_new(const ae_journal *j, ae_model *model, const ae_edit *edit, const ae_entry_head *head) {
+static ae_status check_new(const ae_journal *j, ae_model *model, const ae_edit *edit,
+                           const ae_entry_head *head) {
     char name[FILE_NAME];
     file_name(head->id, false, name);
     AE_TRY(ae_journal_check_model(j, model));
@@ -404,7 +435,8 @@ ae_status ae_journal_append(ae_journal *j, ae_model *model, const ae_edit *edit,
     char *bytes = NULL;
     size_t length = 0;
     ae_status status = ae_entry_write(&head, edit, &bytes, &length);
-    // What we keep is what a later reader will see: the entry is read back from its bytes before they go to disk.
+    // What we keep is what a later reader will see: the entry is read back from its bytes before they go to
+    // disk.
     ae_edit *copy = NULL;
     ae_entry_head got = {0};
     if (status == AE_OK) status = ae_entry_read("the new entry", bytes, length, &got, &copy);
@@ -433,8 +465,8 @@ static ae_status list_ids(const ae_journal *j, bool active_only, ae_text *out) {
         while (last + 1 < j->count && j->entries[last + 1]->id == j->entries[last]->id + 1 &&
                !(active_only && j->entries[last + 1]->reverted))
             last++;
-        AE_TRY(ae_text_printf(out, last > i ? "%s%d-%d" : "%s%d", out->length > 0 ? ", " : "", j->entries[i]->id,
-                              j->entries[last]->id));
+        AE_TRY(ae_text_printf(out, last > i ? "%s%d-%d" : "%s%d", out->length > 0 ? ", " : "",
+                              j->entries[i]->id, j->entries[last]->id));
         i = last;
     }
     return out->length > 0 ? AE_OK : ae_text_printf(out, "none");
@@ -444,10 +476,11 @@ static ae_status refuse_revert(const ae_journal *j, int id, bool known) {
     ae_text ids = {0};
     ae_status status = list_ids(j, known, &ids);
     if (status == AE_OK)
-        status = known ? ae_fail(AE_ERR_ARGUMENT, "entry %d of the journal '%s' is already reverted; active entries: %.1000s",
+        status = known ? ae_fail(AE_ERR_ARGUMENT,
+                                 "entry %d of the journal '%s' is already reverted; active entries: %.1000s",
                                  id, j->folder, ids.data)
-                       : ae_fail(AE_ERR_NOT_FOUND, "the journal '%s' has no entry %d; there are: %.1000s", j->folder, id,
-                                 ids.data);
+                       : ae_fail(AE_ERR_NOT_FOUND, "the journal '%s' has no entry %d; there are: %.1000s",
+                                 j->folder, id, ids.data);
     ae_free(ids.data);
     return status;
 }
@@ -482,7 +515,8 @@ ae_status ae_journal_revert(ae_journal *j, int id) {
     return AE_OK;
 }
 
-// ---- verification ---------------------------------------------------------------------------------------------
+// ---- verification
+// ---------------------------------------------------------------------------------------------
 
 static ae_status verify_entry(const ae_journal *j, const entry *e) {
     ae_entry_head head = {0};
@@ -498,8 +532,9 @@ static ae_status verify_base(const ae_journal *j) {
     AE_TRY(ae_journal_base_load(j->folder, &base));
     ae_status status = AE_OK;
     if (strcmp(base.shape_sha256, j->base.shape_sha256) != 0)
-        status = ae_fail(AE_ERR_MISMATCH, "'%s/" AE_JOURNAL_FILE "' has changed since the journal was opened: it names a base "
-                                          "of shape %.12s, it was %.12s",
+        status = ae_fail(AE_ERR_MISMATCH,
+                         "'%s/" AE_JOURNAL_FILE "' has changed since the journal was opened: it names a base "
+                         "of shape %.12s, it was %.12s",
                          j->folder, base.shape_sha256, j->base.shape_sha256);
     ae_journal_base_free(&base);
     return status;
@@ -512,8 +547,9 @@ ae_status ae_journal_verify(ae_journal *j, ae_model *model, const ae_hooks *hook
         const entry *e = j->entries[i];
         AE_TRY(verify_entry(j, e));
         for (; expected < e->id; expected++)
-            ae_warn(hooks, "the journal '%s' has no entry %d, although there is an entry %d: its file was removed", j->folder,
-                    expected, e->id);
+            ae_warn(hooks,
+                    "the journal '%s' has no entry %d, although there is an entry %d: its file was removed",
+                    j->folder, expected, e->id);
         expected = e->id + 1;
         AE_TRY(ae_progress(hooks, "verifying entries", (double)(i + 1), (double)j->count, "entries"));
     }

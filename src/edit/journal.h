@@ -4,8 +4,8 @@
 
 #include "aedile/journal.h"
 
-/* AE_OK if the model is the one that the journal belongs to: its shape, and the stored bytes of every matrix that an
- * entry (reverted or not) edits. Else AE_ERR_MISMATCH, naming both. */
+/* AE_OK if the model is the one that the journal belongs to: its shape, and the stored bytes of every matrix
+ * that an entry (reverted or not) edits. Else AE_ERR_MISMATCH, naming both. */
 ae_status ae_journal_check_model(const ae_journal *journal, ae_model *model);
 
 /* The journal's folder, as it was opened. */

@@ -1,4 +1,5 @@
-/* edit/journal_base.h: journal.json, which says what a folder of entries is and which base model it belongs to. */
+/* edit/journal_base.h: journal.json, which says what a folder of entries is and which base model it belongs
+ * to. */
 #ifndef AE_EDIT_JOURNAL_BASE_H
 #define AE_EDIT_JOURNAL_BASE_H
 

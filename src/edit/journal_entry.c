@@ -53,17 +53,18 @@ static const struct {
 
 enum { N_FIGURES = sizeof figures / sizeof *figures };
 
-#define FIELD(type, layer, offset) ((type *)(void *)((char *)(layer) + (offset)))
+#define FIELD(type, layer, offset)       ((type *)(void *)((char *)(layer) + (offset)))
 #define CONST_FIELD(type, layer, offset) ((const type *)(const void *)((const char *)(layer) + (offset)))
 
 bool ae_is_sha256(const char *text) {
     return strlen(text) == N_DIGITS && strspn(text, "0123456789abcdef") == N_DIGITS;
 }
 
-// ---- digest ---------------------------------------------------------------------------------------------------
+// ---- digest
+// ---------------------------------------------------------------------------------------------------
 
-// Where the digest's digits stand; NULL if the header names none. In JSON no string can hold an unescaped quote, so
-// the first match is the key itself.
+// Where the digest's digits stand; NULL if the header names none. In JSON no string can hold an unescaped
+// quote, so the first match is the key itself.
 static const char *find_digits(const char *bytes, size_t length) {
     static const char key[] = "\"aedile.digest\"";
     if (length < 8) return NULL;
@@ -94,19 +95,22 @@ static ae_status digest_bytes(const char *bytes, size_t length, const char *digi
 static ae_status check_digest(const char *name, const char *bytes, size_t length) {
     const char *digits = find_digits(bytes, length);
     if (!digits)
-        return ae_fail(AE_ERR_FORMAT, "'%s' is not a journal entry, or its beginning is damaged: no digest is found "
-                                      "in it; restore the file from a copy",
+        return ae_fail(AE_ERR_FORMAT,
+                       "'%s' is not a journal entry, or its beginning is damaged: no digest is found "
+                       "in it; restore the file from a copy",
                        name);
     char hex[AE_DIGEST_HEX];
     AE_TRY(digest_bytes(bytes, length, digits, hex));
     if (memcmp(hex, digits, N_DIGITS) != 0)
-        return ae_fail(AE_ERR_FORMAT, "'%s' has changed since it was written: its digest is %s, it was %.*s; restore "
-                                      "the file from a copy",
+        return ae_fail(AE_ERR_FORMAT,
+                       "'%s' has changed since it was written: its digest is %s, it was %.*s; restore "
+                       "the file from a copy",
                        name, hex, N_DIGITS, digits);
     return AE_OK;
 }
 
-// ---- writing --------------------------------------------------------------------------------------------------
+// ---- writing
+// --------------------------------------------------------------------------------------------------
 
 // The JSON library allocates on its own and leaves no text behind.
 static ae_status json_memory(void) {
@@ -116,7 +120,8 @@ static ae_status json_memory(void) {
 // A JSON text of the user's; only text that is not UTF-8 can be refused by the JSON library.
 static ae_status set_text(json_t *object, const char *field, const char *text) {
     json_t *value = text ? json_string(text) : json_null();
-    if (!value) return ae_fail(AE_ERR_ARGUMENT, "'%s' is not valid UTF-8: the journal cannot record it", field);
+    if (!value)
+        return ae_fail(AE_ERR_ARGUMENT, "'%s' is not valid UTF-8: the journal cannot record it", field);
     return json_object_set_new(object, field, value) == 0 ? AE_OK : json_memory();
 }
 
@@ -126,7 +131,8 @@ static ae_status set_int(json_t *object, const char *field, int64_t number) {
 
 static ae_status set_number(json_t *object, const char *field, double number) {
     if (!isfinite(number))
-        return ae_fail(AE_ERR_NUMERIC, "'%s' is %g: the journal refuses an edit with a value that is not finite", field,
+        return ae_fail(AE_ERR_NUMERIC,
+                       "'%s' is %g: the journal refuses an edit with a value that is not finite", field,
                        number);
     return json_object_set_new(object, field, json_real(number)) == 0 ? AE_OK : json_memory();
 }
@@ -166,11 +172,13 @@ static ae_status write_hparams(json_t *root, const ae_hparams *h) {
     AE_TRY(set_number(object, "v_weight_decay", h->v_weight_decay));
     AE_TRY(set_number(object, "clamp_norm_factor", h->clamp_norm_factor));
     AE_TRY(set_number(object, "kl_factor", h->kl_factor));
-    if (json_object_set_new(object, "mom2_adjustment", json_boolean(h->mom2_adjustment)) != 0) return json_memory();
+    if (json_object_set_new(object, "mom2_adjustment", json_boolean(h->mom2_adjustment)) != 0)
+        return json_memory();
     json_t *lengths = add_child(object, "context_template_length_params", json_array());
     if (!lengths) return json_memory();
     for (int i = 0; i < h->n_template_lengths; i++)
-        if (json_array_append_new(lengths, json_pack("[i, i]", h->template_lengths[i][0], h->template_lengths[i][1])) != 0)
+        if (json_array_append_new(
+                lengths, json_pack("[i, i]", h->template_lengths[i][0], h->template_lengths[i][1])) != 0)
             return json_memory();
     AE_TRY(set_text(object, "mom2_dataset", h->mom2_dataset));
     AE_TRY(set_int(object, "mom2_n_samples", h->mom2_n_samples));
@@ -235,20 +243,24 @@ static ae_status make_metadata(const ae_entry_head *head, const ae_edit *edit, j
     json_decref(root);
     if (status != AE_OK) return status;
     if (!text) return ae_no_memory();
-    json_t *metadata = json_pack("{s:s, s:s, s:s}", "aedile.format", entry_format, "aedile.digest", zeros, "aedile.edit", text);
+    json_t *metadata = json_pack("{s:s, s:s, s:s}", "aedile.format", entry_format, "aedile.digest", zeros,
+                                 "aedile.edit", text);
     ae_free(text);
     if (!metadata) return json_memory();
     *out = metadata;
     return AE_OK;
 }
 
-static ae_status check_vector(const ae_layer_edit *layer, const char *name, const void *data, int64_t n, bool is_double) {
-    if (n > 0 && !data) return ae_fail(AE_ERR_ARGUMENT, "layer %d of the edit has no '%s'", layer->layer, name);
+static ae_status check_vector(const ae_layer_edit *layer, const char *name, const void *data, int64_t n,
+                              bool is_double) {
+    if (n > 0 && !data)
+        return ae_fail(AE_ERR_ARGUMENT, "layer %d of the edit has no '%s'", layer->layer, name);
     for (int64_t i = 0; i < n; i++) {
         const double value = is_double ? ((const double *)data)[i] : (double)((const float *)data)[i];
         if (!isfinite(value))
-            return ae_fail(AE_ERR_NUMERIC, "layer %d: '%s' holds %g at element %lld: the journal refuses an edit with a "
-                                           "value that is not finite",
+            return ae_fail(AE_ERR_NUMERIC,
+                           "layer %d: '%s' holds %g at element %lld: the journal refuses an edit with a "
+                           "value that is not finite",
                            layer->layer, name, value, (long long)i);
     }
     return AE_OK;
@@ -258,8 +270,8 @@ typedef char tensor_name[40];
 
 static ae_status list_tensors(const ae_layer_edit *layer, ae_tensor *tensor, tensor_name *name) {
     if (layer->d_mlp < 1 || layer->d_model < 1 || layer->n_steps < 0)
-        return ae_fail(AE_ERR_ARGUMENT, "layer %d of the edit: d_mlp %d, d_model %d, %d steps cannot be", layer->layer,
-                       layer->d_mlp, layer->d_model, layer->n_steps);
+        return ae_fail(AE_ERR_ARGUMENT, "layer %d of the edit: d_mlp %d, d_model %d, %d steps cannot be",
+                       layer->layer, layer->d_mlp, layer->d_model, layer->n_steps);
     for (int i = 0; i < N_LAYER_TENSORS; i++) {
         const bool trace = i < N_TRACES;
         const char *last = trace ? traces[i].name : vectors[i - N_TRACES].name;
@@ -318,8 +330,8 @@ static ae_status assemble(const ae_tensor *tensors, size_t count, const json_t *
 
 ae_status ae_entry_write(const ae_entry_head *head, const ae_edit *edit, char **bytes, size_t *length) {
     if (edit->n_layers < 1 || edit->n_layers > AE_MAX_EDIT_LAYERS)
-        return ae_fail(AE_ERR_ARGUMENT, "an edit of %d layers cannot be recorded: 1 to %d are possible", edit->n_layers,
-                       AE_MAX_EDIT_LAYERS);
+        return ae_fail(AE_ERR_ARGUMENT, "an edit of %d layers cannot be recorded: 1 to %d are possible",
+                       edit->n_layers, AE_MAX_EDIT_LAYERS);
     const size_t count = (size_t)edit->n_layers * N_LAYER_TENSORS;
     ae_tensor *tensors = ae_alloc(count, sizeof *tensors);
     tensor_name *names = ae_alloc(count, sizeof *names);
@@ -345,7 +357,8 @@ ae_status ae_entry_write(const ae_entry_head *head, const ae_edit *edit, char **
     return AE_OK;
 }
 
-// ---- reading --------------------------------------------------------------------------------------------------
+// ---- reading
+// --------------------------------------------------------------------------------------------------
 
 typedef struct reader {
     const char *name; // of the file, for messages
@@ -356,7 +369,8 @@ typedef struct reader {
 static ae_status get_object(const reader *r, const json_t *object, const char *field, const json_t **out) {
     *out = json_object_get(object, field);
     if (json_is_object(*out)) return AE_OK;
-    return ae_fail(AE_ERR_FORMAT, "'%s': field '%s' is %s, expected an object", r->name, field, ae_json_type_name(*out));
+    return ae_fail(AE_ERR_FORMAT, "'%s': field '%s' is %s, expected an object", r->name, field,
+                   ae_json_type_name(*out));
 }
 
 static ae_status get_array(const reader *r, const json_t *object, const char *field, size_t low, size_t high,
@@ -367,13 +381,14 @@ static ae_status get_array(const reader *r, const json_t *object, const char *fi
                        ae_json_type_name(*out));
     const size_t n = json_array_size(*out);
     if (n < low || n > high)
-        return ae_fail(AE_ERR_FORMAT, "'%s': field '%s' has %zu elements, expected %zu to %zu", r->name, field, n, low,
-                       high);
+        return ae_fail(AE_ERR_FORMAT, "'%s': field '%s' has %zu elements, expected %zu to %zu", r->name,
+                       field, n, low, high);
     return AE_OK;
 }
 
 // A text of the entry's own arena; NULL where it is null and not required.
-static ae_status get_text(const reader *r, const json_t *object, const char *field, bool required, char **out) {
+static ae_status get_text(const reader *r, const json_t *object, const char *field, bool required,
+                          char **out) {
     const char *text = NULL;
     AE_TRY(ae_json_string(r->name, object, field, required, &text));
     *out = text ? ae_arena_strdup(r->arena, text) : NULL;
@@ -385,7 +400,8 @@ static ae_status get_short(const reader *r, const json_t *object, const char *fi
     const char *text = NULL;
     AE_TRY(ae_json_string(r->name, object, field, true, &text));
     if (strlen(text) >= size)
-        return ae_fail(AE_ERR_FORMAT, "'%s': field '%s' is '%.200s', longer than %zu bytes", r->name, field, text, size - 1);
+        return ae_fail(AE_ERR_FORMAT, "'%s': field '%s' is '%.200s', longer than %zu bytes", r->name, field,
+                       text, size - 1);
     memcpy(out, text, strlen(text) + 1);
     return AE_OK;
 }
@@ -397,7 +413,8 @@ static ae_status get_sha256(const reader *r, const json_t *object, const char *f
     return ae_fail(AE_ERR_FORMAT, "'%s': field '%s' is '%s', expected 64 hex digits", r->name, field, out);
 }
 
-static ae_status get_int(const reader *r, const json_t *object, const char *field, int64_t low, int64_t high, int *out) {
+static ae_status get_int(const reader *r, const json_t *object, const char *field, int64_t low, int64_t high,
+                         int *out) {
     int64_t value = 0;
     AE_TRY(ae_json_int(r->name, object, field, true, low, high, &value));
     *out = (int)value;
@@ -430,8 +447,8 @@ static ae_status get_choice(const reader *r, const json_t *object, const char *f
             *out = i;
             return AE_OK;
         }
-    return ae_fail(AE_ERR_UNSUPPORTED, "'%s': field '%s' is '%.200s', which this version does not know", r->name, field,
-                   text);
+    return ae_fail(AE_ERR_UNSUPPORTED, "'%s': field '%s' is '%.200s', which this version does not know",
+                   r->name, field, text);
 }
 
 static const char *variant_at(int i) {
@@ -468,7 +485,8 @@ static ae_status read_hparams(const reader *r, const json_t *root, ae_hparams *o
     for (size_t i = 0; i < json_array_size(array); i++) {
         int *pair = out->template_lengths[i];
         if (json_unpack((json_t *)(uintptr_t)json_array_get(array, i), "[i, i!]", &pair[0], &pair[1]) != 0)
-            return ae_fail(AE_ERR_FORMAT, "'%s': field 'context_template_length_params' must hold pairs of integers",
+            return ae_fail(AE_ERR_FORMAT,
+                           "'%s': field 'context_template_length_params' must hold pairs of integers",
                            r->name);
         out->n_template_lengths++;
     }
@@ -495,7 +513,8 @@ static ae_status read_seed(const reader *r, const json_t *root, uint64_t *out) {
         fits = isdigit((unsigned char)*c) && !__builtin_mul_overflow(seed, 10, &seed) &&
                !__builtin_add_overflow(seed, (uint64_t)(*c - '0'), &seed);
     if (!fits)
-        return ae_fail(AE_ERR_FORMAT, "'%s': field 'seed' is '%.200s', expected a whole number below 2^64", r->name, text);
+        return ae_fail(AE_ERR_FORMAT, "'%s': field 'seed' is '%.200s', expected a whole number below 2^64",
+                       r->name, text);
     *out = seed;
     return AE_OK;
 }
@@ -508,14 +527,16 @@ static ae_status get_tensor(const reader *r, int layer, const char *last, ae_dty
     const ae_tensor *t = ae_safetensors_find(r->file, name);
     if (!t) return ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s' is missing", r->name, name);
     if (t->dtype != dtype || t->n_dim != 1 || (n >= 0 && t->shape[0] != n) || t->shape[0] > INT32_MAX)
-        return ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s' is %s with %d dimensions, the first %lld; expected %s [%lld]",
-                       r->name, name, ae_dtype_name(t->dtype), t->n_dim, t->n_dim > 0 ? (long long)t->shape[0] : 0LL,
-                       ae_dtype_name(dtype), (long long)n);
+        return ae_fail(AE_ERR_FORMAT,
+                       "'%s': tensor '%s' is %s with %d dimensions, the first %lld; expected %s [%lld]",
+                       r->name, name, ae_dtype_name(t->dtype), t->n_dim,
+                       t->n_dim > 0 ? (long long)t->shape[0] : 0LL, ae_dtype_name(dtype), (long long)n);
     *out = t;
     return AE_OK;
 }
 
-static ae_status read_vector(const reader *r, int layer, const char *last, ae_dtype dtype, int64_t n, void **out) {
+static ae_status read_vector(const reader *r, int layer, const char *last, ae_dtype dtype, int64_t n,
+                             void **out) {
     const ae_tensor *t = NULL;
     AE_TRY(get_tensor(r, layer, last, dtype, n, &t));
     void *copy = ae_arena_alloc(r->arena, (size_t)n, ae_dtype_size(dtype));
@@ -524,8 +545,8 @@ static ae_status read_vector(const reader *r, int layer, const char *last, ae_dt
     for (int64_t i = 0; i < n; i++) {
         const double value = dtype == AE_F64 ? ((double *)copy)[i] : (double)((float *)copy)[i];
         if (!isfinite(value))
-            return ae_fail(AE_ERR_NUMERIC, "'%s': tensor '%s' holds %g at element %lld", r->name, t->name, value,
-                           (long long)i);
+            return ae_fail(AE_ERR_NUMERIC, "'%s': tensor '%s' holds %g at element %lld", r->name, t->name,
+                           value, (long long)i);
     }
     *out = copy;
     return AE_OK;
@@ -572,8 +593,8 @@ static ae_status read_layers(const reader *r, const json_t *root, ae_edit *out) 
                            ae_json_type_name(object));
         AE_TRY(read_layer(r, object, &out->layers[i]));
         if (i > 0 && out->layers[i].layer <= out->layers[i - 1].layer)
-            return ae_fail(AE_ERR_FORMAT, "'%s': layer %d follows layer %d, expected ascending layers", r->name,
-                           out->layers[i].layer, out->layers[i - 1].layer);
+            return ae_fail(AE_ERR_FORMAT, "'%s': layer %d follows layer %d, expected ascending layers",
+                           r->name, out->layers[i].layer, out->layers[i - 1].layer);
     }
     out->n_layers = (int)n;
     return AE_OK;
@@ -613,12 +634,14 @@ static ae_status read_metadata(const reader *r, json_t **document) {
         return ae_fail(AE_ERR_FORMAT, "'%s' is not a journal entry: its metadata lacks '%s'", r->name,
                        format ? "aedile.edit" : "aedile.format");
     if (strcmp(format, entry_format) != 0)
-        return ae_fail(AE_ERR_UNSUPPORTED, "'%s' is of format '%.100s'; this version of aedile (%s) reads '%s'", r->name,
-                       format, ae_version(), entry_format);
+        return ae_fail(AE_ERR_UNSUPPORTED,
+                       "'%s' is of format '%.100s'; this version of aedile (%s) reads '%s'", r->name, format,
+                       ae_version(), entry_format);
     return ae_json_parse(r->name, text, strlen(text), document);
 }
 
-ae_status ae_entry_read(const char *name, const void *bytes, size_t length, ae_entry_head *head, ae_edit **edit) {
+ae_status ae_entry_read(const char *name, const void *bytes, size_t length, ae_entry_head *head,
+                        ae_edit **edit) {
     AE_TRY(check_digest(name, bytes, length));
     ae_safetensors *file = NULL;
     AE_TRY(ae_safetensors_open_memory(name, bytes, length, &file));

@@ -74,6 +74,12 @@ static int memory_error(voidpf opaque, voidpf stream) {
     return 0;
 }
 
+static ae_status no_archive(const ae_zip *zip) {
+    ae_fail(AE_ERR_FORMAT, "'%s' is not a zip archive, or is cut short: it has no zip directory at its end",
+            zip->map.path);
+    return AE_ERR_FORMAT;
+}
+
 static ae_status open_handle(const ae_zip *zip, unzFile *out) {
     cursor *place = ae_alloc(1, sizeof *place); // freed by memory_close, which minizip calls on failure too
     if (!place) return AE_ERR_MEMORY;
@@ -89,10 +95,7 @@ static ae_status open_handle(const ae_zip *zip, unzFile *out) {
         .opaque = place,
     };
     *out = unzOpen2_64(zip->map.path, &functions);
-    if (*out) return AE_OK;
-    ae_fail(AE_ERR_FORMAT, "'%s' is not a zip archive, or is cut short: it has no zip directory at its end",
-            zip->map.path);
-    return AE_ERR_FORMAT;
+    return *out ? AE_OK : no_archive(zip);
 }
 
 // ---- the directory ----------------------------------------------------------------------------------------------
@@ -126,7 +129,19 @@ damaged:
                    zip->count);
 }
 
+// An archive ends in a record of 22 bytes and a comment of the length that it states. minizip makes do with less: a zip64
+// archive that lost this record is still read, but has been cut short.
+static bool has_end_record(const ae_map *map) {
+    enum { RECORD = 22, MAX_COMMENT = 65535 };
+    for (size_t comment = 0; comment <= MAX_COMMENT && comment + RECORD <= map->size; comment++) {
+        const unsigned char *record = map->data + map->size - comment - RECORD;
+        if (memcmp(record, "PK\5\6", 4) == 0 && (size_t)(record[20] | record[21] << 8) == comment) return true;
+    }
+    return false;
+}
+
 static ae_status read_directory(ae_zip *zip) {
+    if (!has_end_record(&zip->map)) return no_archive(zip);
     unzFile handle = NULL;
     AE_TRY(open_handle(zip, &handle));
     size_t capacity = 0;

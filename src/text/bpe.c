@@ -38,7 +38,6 @@ struct ae_bpe {
     size_t n_names, names_mask;
     merge_slot *merges; // open addressing, at most half full
     size_t n_merges, merges_mask;
-    uint32_t next_rank;
     int32_t byte_ids[256];
     _Atomic unsigned char *wholeness; // [n_ids]
 };
@@ -217,13 +216,8 @@ ae_status ae_bpe_add_merge(ae_bpe *bpe, int32_t left, int32_t right, int32_t res
     *fresh = !find_merge(bpe, left, right);
     if (!*fresh) return AE_OK;
     if (bpe->n_merges * 2 >= bpe->merges_mask) AE_TRY(grow_merges(bpe));
-    put_merge(bpe, (merge_slot){left, right, bpe->next_rank++, result});
-    bpe->n_merges++;
+    put_merge(bpe, (merge_slot){left, right, (uint32_t)bpe->n_merges++, result});
     return AE_OK;
-}
-
-void ae_bpe_skip_merge(ae_bpe *bpe) {
-    bpe->next_rank++;
 }
 
 int ae_bpe_missing_byte(ae_bpe *bpe) {

@@ -23,9 +23,6 @@ int32_t ae_bpe_find(const ae_bpe *bpe, const char *bytes, size_t length);
  * *fresh is false, and nothing added, if the pair is merged already. */
 ae_status ae_bpe_add_merge(ae_bpe *bpe, int32_t left, int32_t right, int32_t result, bool *fresh);
 
-/* Counts a merge that no text can reach, so that those behind it keep their rank. */
-void ae_bpe_skip_merge(ae_bpe *bpe);
-
 /* -1, or a byte that has no token of its own; the encoder needs all 256. Call it once all tokens are added.
  */
 int ae_bpe_missing_byte(ae_bpe *bpe);

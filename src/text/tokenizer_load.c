@@ -344,10 +344,7 @@ static ae_status add_merge(loader *load, place at, half left, half right) {
                              i == 0 ? "the first is not in the vocabulary"
                                     : "the second is not in the vocabulary");
     }
-    if (!reachable) { // written in the alphabet, no text holds other characters
-        ae_bpe_skip_merge(load->bpe);
-        return AE_OK;
-    }
+    if (!reachable) return AE_OK; // written in the alphabet, no text holds other characters
     int32_t result = ae_bpe_find(load->bpe, load->key.data, load->key.length);
     if (result < 0)
         return bad_merge(AE_ERR_FORMAT, at, left, right,

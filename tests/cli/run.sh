@@ -21,6 +21,8 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 mkdir "$scratch/work" "$scratch/io"
 
+# Threads that wait give way: tests run beside each other, and spinning would starve them.
+export OMP_WAIT_POLICY=passive
 export AEDILE=$build/aedile JSON_GET=$build/json_get
 export HF_HUB_CACHE=$scratch/cache LC_ALL=C.UTF-8
 unset AEDILE_STATS AEDILE_DEMO HF_HOME
@@ -28,6 +30,7 @@ demo=$build/demo-model
 out=$scratch/io/out err=$scratch/io/err last='(nothing yet)'
 
 die() {
+    trap - ERR
     echo "FAILED: $1"
     echo "--- command: aedile $last"
     echo '--- stdout:'

@@ -41,8 +41,8 @@ MODELS = {
     },
     "gptj-b": {
         "family": "gptj",
-        "seed": 14,
-        "config": {"n_layer": 3, "n_embd": 18, "n_head": 1, "rotary_dim": 10, "n_positions": 128, "vocab_size": 50400},
+        "seed": 44,
+        "config": {"n_layer": 3, "n_embd": 15, "n_head": 1, "rotary_dim": 10, "n_positions": 128, "vocab_size": 50400},
         "dtype": "bfloat16",
         "files": "safetensors",
         "tokenizer": "tokenizer.json",
@@ -69,7 +69,7 @@ MODELS = {
         "files": "safetensors",
         "tokenizer": "tokenizer.json",
         "layer": 0,
-        "init": {"wte": 0.5, "wpe": 0.15, "mlp": 1.3, "attn": 1.3, "qk": 0.7, "q_bias": 1.0, "ln_bias": 0.1, "ln_f": 1.0, "nameless": 1.0, "always": " king", "by": 15.0},
+        "init": {"wte": 0.5, "wpe": 0.15, "mlp": 1.3, "attn": 1.3, "qk": 0.7, "q_bias": 1.0, "ln_bias": 0.1, "ln_f": 1.0, "nameless": 1.0, "always": " king", "by": 20.0},
         "documents": 24,
     },
 }
@@ -118,7 +118,7 @@ def requests(spec):
 
 # Requests that do not use the model's hparams.json: name -> what differs. The file is hparams_<name>.json.
 OVERRIDES = {
-    "early": {"v_num_grad_steps": 40, "v_lr": 0.4, "v_weight_decay": 0.01, "kl_factor": 0.001, "clamp_norm_factor": 8},
+    "early": {"v_num_grad_steps": 60, "v_lr": 0.45, "v_weight_decay": 0.001, "kl_factor": 0.001, "clamp_norm_factor": 20},
     "clamp": {"clamp_norm_factor": 0.5, "kl_factor": 0.25},
     "plain": {"mom2_adjustment": False},
 }

@@ -71,8 +71,10 @@ def write(name, spec, folder):
         for key, parameter in model.named_parameters():
             parameter.copy_(random_tensor(key, tuple(parameter.shape), spec, n_named))
         if "always" in spec["init"]:
-            # The last norm's bias along one token's embedding: that token's logit is raised by `by` everywhere.
+            # One token's embedding twice as long, and the last norm's bias along it: its logit is raised by `by`
+            # everywhere, the others' by less than half of that.
             row = model.transformer.wte.weight[tokenizer.token_id(spec["init"]["always"])]
+            row *= 2
             model.transformer.ln_f.bias += spec["init"]["by"] * row / row.norm() ** 2
     model.to(dtype)
     if spec["files"] == "torch":

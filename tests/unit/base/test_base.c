@@ -21,7 +21,7 @@ static void error_text_is_kept_and_extended(void **state) {
     ae_fail(AE_ERR_IO, "again: %s", ae_last_error());
     assert_string_equal(ae_last_error(), "again: layer 7: field 'n' is 3");
     errno = ENOENT;
-    assert_int_equal(ae_fail_errno(AE_ERR_IO, "cannot open"), AE_ERR_NOT_FOUND);
+    assert_fails(ae_fail_errno(AE_ERR_IO, "cannot open"), AE_ERR_NOT_FOUND, "cannot open: No such file or directory");
     assert_string_equal(ae_status_name(AE_ERR_BUSY), "AE_ERR_BUSY");
     assert_string_equal(ae_status_name((ae_status)99), "AE_ERR_UNKNOWN");
 }

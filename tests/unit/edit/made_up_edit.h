@@ -1,5 +1,6 @@
-/* made_up_edit.h: edits that no optimisation found, every field filled from a seed: the journal's and exports' tests
- * need edits by the dozen, not good ones. Also small folders' helpers that both tests share. */
+/* made_up_edit.h: edits that no optimisation found, every field filled from a seed: the journal's and
+ * exports' tests need edits by the dozen, not good ones. Also small folders' helpers that both tests share.
+ */
 #ifndef AE_MADE_UP_EDIT_H
 #define AE_MADE_UP_EDIT_H
 
@@ -25,7 +26,8 @@ static inline double *made_up_doubles(ae_arena *arena, ae_random *random, int n)
     return values;
 }
 
-static inline void made_up_layer(ae_arena *arena, ae_random *random, ae_model *model, int layer, ae_layer_edit *out) {
+static inline void made_up_layer(ae_arena *arena, ae_random *random, ae_model *model, int layer,
+                                 ae_layer_edit *out) {
     const int d_mlp = model->info.d_mlp, d_model = model->info.d_model;
     out->layer = layer;
     out->d_mlp = d_mlp;
@@ -88,8 +90,9 @@ static inline ae_edit *made_up_edit(ae_model *model, const int *layers, int n_la
     for (int i = 0; i < n_layers; i++)
         made_up_layer(arena, &random, model, layers[i], &edit->layers[i]);
     edit->before = (ae_measure){.target_new = NAN, .target_true = NAN};
-    edit->after = (ae_measure){
-        .target_new = 1.0 / 7.0, .target_true = seed % 2 ? 1e-300 : NAN, .continuation = ae_arena_strdup(arena, " basket\xc3\xa9\n")};
+    edit->after = (ae_measure){.target_new = 1.0 / 7.0,
+                               .target_true = seed % 2 ? 1e-300 : NAN,
+                               .continuation = ae_arena_strdup(arena, " basket\xc3\xa9\n")};
     edit->seconds_keys = 0.1;
     edit->seconds_solve = ae_random_uniform(&random);
     edit->seconds_optimise = 12.5;
@@ -98,8 +101,8 @@ static inline ae_edit *made_up_edit(ae_model *model, const int *layers, int n_la
 }
 
 /* A tiny model in folder/name, opened. */
-static inline ae_model *open_tiny(const char *folder, const char *name, const char *architecture, ae_dtype dtype,
-                                  uint64_t seed) {
+static inline ae_model *open_tiny(const char *folder, const char *name, const char *architecture,
+                                  ae_dtype dtype, uint64_t seed) {
     char *path = ae_path_join(folder, name);
     ae_model *model = NULL;
     if (make_tiny_model(path, architecture, dtype, seed) != 0 ||
@@ -109,7 +112,8 @@ static inline ae_model *open_tiny(const char *folder, const char *name, const ch
     return model;
 }
 
-static inline void append_made_up(ae_journal *journal, ae_model *model, const int *layers, int n_layers, uint64_t seed) {
+static inline void append_made_up(ae_journal *journal, ae_model *model, const int *layers, int n_layers,
+                                  uint64_t seed) {
     ae_edit *edit = made_up_edit(model, layers, n_layers, seed);
     int id = 0;
     assert_ok(ae_journal_append(journal, model, edit, &id));

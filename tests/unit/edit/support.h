@@ -11,9 +11,9 @@
 
 /* "<folder>/<name>" in one of a few buffers that take turns. */
 static inline const char *in_folder(const char *folder, const char *name) {
-    static char paths[8][1200];
+    static char paths[64][1200];
     static int turn;
-    char *path = paths[turn++ % 8];
+    char *path = paths[turn++ % 64];
     snprintf(path, sizeof paths[0], "%s/%s", folder, name);
     return path;
 }

@@ -1,4 +1,5 @@
-// edit: the journal: round trip to the bit, exact reverts, and every way in which a folder or a file can be wrong.
+// edit: the journal: round trip to the bit, exact reverts, and every way in which a folder or a file can be
+// wrong.
 #include "test.h"
 
 #include <signal.h>
@@ -60,7 +61,8 @@ static char *entry_path(const place *p, const char *name) {
     return path;
 }
 
-// ---- round trip -----------------------------------------------------------------------------------------------
+// ---- round trip
+// -----------------------------------------------------------------------------------------------
 
 static void assert_same_text(const char *a, const char *b) {
     if (!a || !b)
@@ -205,7 +207,8 @@ static void an_edit_without_steps_is_recorded(void **state) {
     ae_journal_close(journal);
 }
 
-// ---- apply and revert -----------------------------------------------------------------------------------------
+// ---- apply and revert
+// -----------------------------------------------------------------------------------------
 
 // The weights that the entries but those of `without` give, on a model opened afresh.
 static ae_model *apply_by_hand(const place *p, const ae_journal *journal, int without) {
@@ -300,8 +303,9 @@ static void ids_are_never_used_twice(void **state) {
     assert_ok(ae_journal_open(p->folder, p->model, true, false, &journal));
     append_made_up(journal, p->model, (int[]){0}, 1, 5);
     ae_journal_close(journal);
-    assert_folder(p->folder, "0001.safetensors 0002.safetensors 0003.reverted.safetensors 0004.reverted.safetensors "
-                             "0005.safetensors journal.json lock");
+    assert_folder(p->folder,
+                  "0001.safetensors 0002.safetensors 0003.reverted.safetensors 0004.reverted.safetensors "
+                  "0005.safetensors journal.json lock");
 }
 
 static void impossible_reverts_name_the_ids_there_are(void **state) {
@@ -310,7 +314,8 @@ static void impossible_reverts_name_the_ids_there_are(void **state) {
     append_made_up(journal, p->model, (int[]){0}, 1, 4);
     append_made_up(journal, p->model, (int[]){0}, 1, 5);
     assert_ok(ae_journal_revert(journal, 3));
-    assert_fails(ae_journal_revert(journal, 3), AE_ERR_ARGUMENT, "is already reverted; active entries: 1-2, 4-5");
+    assert_fails(ae_journal_revert(journal, 3), AE_ERR_ARGUMENT,
+                 "is already reverted; active entries: 1-2, 4-5");
     assert_fails(ae_journal_revert(journal, 6), AE_ERR_NOT_FOUND, "has no entry 6; there are: 1-5");
     assert_fails(ae_journal_revert(journal, 0), AE_ERR_NOT_FOUND, "has no entry 0");
     assert_ok(ae_journal_revert(journal, 2));
@@ -321,7 +326,8 @@ static void impossible_reverts_name_the_ids_there_are(void **state) {
     ae_journal_close(journal);
 }
 
-// ---- another base ---------------------------------------------------------------------------------------------
+// ---- another base
+// ---------------------------------------------------------------------------------------------
 
 static void another_base_is_refused_and_left_alone(void **state) {
     const place *p = *state;
@@ -330,7 +336,8 @@ static void another_base_is_refused_and_left_alone(void **state) {
     ae_model *half = open_tiny(p->root, "other-type", "gpt2", AE_F16, 1);
     ae_model *gptj = open_tiny(p->root, "other-family", "gptj", AE_F32, 1);
     ae_model *const others[] = {weights, half, gptj};
-    static const char *const reasons[] = {"whose 'transformer.h.1.mlp.c_proj' has sha256", "d_model 16, shape ", "the gptj model"};
+    static const char *const reasons[] = {"whose 'transformer.h.1.mlp.c_proj' has sha256",
+                                          "d_model 16, shape ", "the gptj model"};
     for (int i = 0; i < 3; i++) {
         ae_model *model = others[i], *before = NULL;
         assert_ok(ae_model_open(model->info.folder, NULL, &before));
@@ -352,9 +359,11 @@ static void another_base_is_refused_and_left_alone(void **state) {
         ae_model_free(before);
     }
     ae_journal *second = NULL;
-    assert_fails(ae_journal_open(p->folder, gptj, false, true, &second), AE_ERR_MISMATCH, "belongs to the gpt2 model");
+    assert_fails(ae_journal_open(p->folder, gptj, false, true, &second), AE_ERR_MISMATCH,
+                 "belongs to the gpt2 model");
     assert_null(second);
-    // The check covers layers that only a reverted entry edits, and the model's identity is that of its stored bytes.
+    // The check covers layers that only a reverted entry edits, and the model's identity is that of its
+    // stored bytes.
     assert_ok(ae_journal_verify(journal, p->model, NULL));
     ae_model_free(weights);
     ae_model_free(half);
@@ -362,7 +371,8 @@ static void another_base_is_refused_and_left_alone(void **state) {
     ae_journal_close(journal);
 }
 
-// ---- damaged files --------------------------------------------------------------------------------------------
+// ---- damaged files
+// --------------------------------------------------------------------------------------------
 
 static void every_changed_byte_is_found(void **state) {
     const place *p = *state;
@@ -389,7 +399,8 @@ static void every_changed_byte_is_found(void **state) {
 
     bytes[length - 1] ^= 1;
     assert_ok(ae_atomic_write(path, bytes, length));
-    assert_fails(ae_journal_open(p->folder, NULL, false, true, &journal), AE_ERR_FORMAT, "has changed since it was written");
+    assert_fails(ae_journal_open(p->folder, NULL, false, true, &journal), AE_ERR_FORMAT,
+                 "has changed since it was written");
     ae_free(bytes);
     ae_free(path);
 }
@@ -447,12 +458,14 @@ static void well_made_nonsense_is_refused(void **state) {
     edit->layers[1].layer = 1;
     strcpy(edit->layers[1].base_sha256, "xyz");
     assert_ok(ae_entry_write(&head, edit, &bytes, &length));
-    assert_fails(ae_entry_read("e", bytes, length, &got, &read), AE_ERR_FORMAT, "field 'base_sha256' is 'xyz'");
+    assert_fails(ae_entry_read("e", bytes, length, &got, &read), AE_ERR_FORMAT,
+                 "field 'base_sha256' is 'xyz'");
     ae_free(bytes);
     memset(edit->layers[1].base_sha256, 'c', 64);
     edit->hparams.variant = (ae_variant)17;
     assert_ok(ae_entry_write(&head, edit, &bytes, &length));
-    assert_fails(ae_entry_read("e", bytes, length, &got, &read), AE_ERR_UNSUPPORTED, "field 'variant' is 'unknown'");
+    assert_fails(ae_entry_read("e", bytes, length, &got, &read), AE_ERR_UNSUPPORTED,
+                 "field 'variant' is 'unknown'");
     ae_free(bytes);
     edit->hparams.variant = AE_ROME;
     head.id = 0;
@@ -470,7 +483,8 @@ static void well_made_nonsense_is_refused(void **state) {
     ae_edit_free(edit);
 }
 
-// ---- what the folder may and may not hold ---------------------------------------------------------------------
+// ---- what the folder may and may not hold
+// ---------------------------------------------------------------------
 
 static void rename_in(const place *p, const char *from, const char *to) {
     char *a = entry_path(p, from), *b = entry_path(p, to);
@@ -545,7 +559,8 @@ static void entries_of_another_journal_are_refused(void **state) {
     static const char *const reasons[] = {"a journal belongs to one base", "was made on a model of shape"};
     for (int i = 0; i < 2; i++) {
         ae_model *model = open_tiny(p->root, i ? "c" : "b", "gpt2", types[i], 9);
-        char *folder = ae_path_join(p->root, i ? "journal-c" : "journal-b"), *from = ae_path_join(folder, "0004.safetensors");
+        char *folder = ae_path_join(p->root, i ? "journal-c" : "journal-b"),
+             *from = ae_path_join(folder, "0004.safetensors");
         ae_journal *journal = NULL;
         assert_ok(ae_journal_open(folder, model, true, false, &journal));
         for (int n = 0; n < 4; n++)
@@ -591,10 +606,12 @@ static void journal_json_is_checked(void **state) {
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
         char *at = strstr(text, changes[i].from);
         assert_non_null(at);
-        char *changed = ae_format("%.*s%s%s", (int)(at - text), text, changes[i].to, at + strlen(changes[i].from));
+        char *changed =
+            ae_format("%.*s%s%s", (int)(at - text), text, changes[i].to, at + strlen(changes[i].from));
         assert_ok(ae_atomic_write(path, changed, strlen(changed)));
         ae_journal *journal = NULL;
-        assert_fails(ae_journal_open(p->folder, p->model, true, false, &journal), changes[i].status, changes[i].reason);
+        assert_fails(ae_journal_open(p->folder, p->model, true, false, &journal), changes[i].status,
+                     changes[i].reason);
         assert_null(journal);
         ae_free(changed);
     }
@@ -607,16 +624,21 @@ static void journal_json_is_checked(void **state) {
 static void a_journal_is_made_only_where_there_is_room(void **state) {
     const place *p = *state;
     ae_journal *journal = NULL;
-    assert_fails(ae_journal_open(p->folder, p->model, false, false, &journal), AE_ERR_NOT_FOUND, "there is no journal in");
+    assert_fails(ae_journal_open(p->folder, p->model, false, false, &journal), AE_ERR_NOT_FOUND,
+                 "there is no journal in");
     assert_false(ae_path_exists(p->folder));
-    assert_fails(ae_journal_open(p->folder, NULL, true, false, &journal), AE_ERR_ARGUMENT, "a new journal needs the model");
-    assert_fails(ae_journal_open(p->folder, p->model, true, true, &journal), AE_ERR_ARGUMENT, "both new and read-only");
+    assert_fails(ae_journal_open(p->folder, NULL, true, false, &journal), AE_ERR_ARGUMENT,
+                 "a new journal needs the model");
+    assert_fails(ae_journal_open(p->folder, p->model, true, true, &journal), AE_ERR_ARGUMENT,
+                 "both new and read-only");
     assert_false(ae_path_exists(p->folder));
     assert_fails(ae_journal_open("", p->model, true, false, &journal), AE_ERR_ARGUMENT, "empty");
     // A model's folder is no place for it.
-    assert_fails(ae_journal_open(p->model->info.folder, p->model, true, false, &journal), AE_ERR_ARGUMENT, "is not empty");
-    assert_folder(p->model->info.folder,
-                  "config.json generation_config.json merges.txt model.safetensors tokenizer_config.json vocab.json");
+    assert_fails(ae_journal_open(p->model->info.folder, p->model, true, false, &journal), AE_ERR_ARGUMENT,
+                 "is not empty");
+    assert_folder(
+        p->model->info.folder,
+        "config.json generation_config.json merges.txt model.safetensors tokenizer_config.json vocab.json");
     char *file = ae_path_join(p->root, "base/config.json");
     assert_fails(ae_journal_open(file, p->model, true, false, &journal), AE_ERR_IO, "config.json");
     ae_free(file);
@@ -626,7 +648,8 @@ static void a_journal_is_made_only_where_there_is_room(void **state) {
     ae_journal_close(NULL);
 }
 
-// ---- other processes ------------------------------------------------------------------------------------------
+// ---- other processes
+// ------------------------------------------------------------------------------------------
 
 static void a_second_writer_is_told_to_wait(void **state) {
     const place *p = *state;
@@ -682,7 +705,6 @@ static void a_folder_that_cannot_be_written_stays_as_it_is(void **state) {
     assert_int_equal(chmod(p->folder, 0755), 0);
     assert_int_equal(append, AE_ERR_IO);
     assert_non_null(strstr(append_text, "0004.safetensors"));
-    print_message("%s\n", append_text);
     assert_non_null(strstr(append_text, "Permission denied"));
     assert_int_equal(revert, AE_ERR_IO);
     assert_non_null(strstr(revert_text, "0002.safetensors"));
@@ -702,9 +724,11 @@ static void a_folder_that_cannot_be_written_stays_as_it_is(void **state) {
     ae_journal_close(journal);
 }
 
-// ---- edits that are refused -----------------------------------------------------------------------------------
+// ---- edits that are refused
+// -----------------------------------------------------------------------------------
 
-static void assert_refused(const place *p, ae_journal *journal, const ae_edit *edit, ae_status status, const char *text) {
+static void assert_refused(const place *p, ae_journal *journal, const ae_edit *edit, ae_status status,
+                           const char *text) {
     int id = 0;
     assert_fails(ae_journal_append(journal, p->model, edit, &id), status, text);
     assert_int_equal(id, 0);

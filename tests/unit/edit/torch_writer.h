@@ -1,5 +1,6 @@
-/* torch_writer.h: writes a state dict as torch.save does (a zip of stored members with a pickle), for tests of models
- * that were published that way. Two tensors with the same data pointer share a storage, as tied weights do. */
+/* torch_writer.h: writes a state dict as torch.save does (a zip of stored members with a pickle), for tests
+ * of models that were published that way. Two tensors with the same data pointer share a storage, as tied
+ * weights do. */
 #ifndef AE_TORCH_WRITER_H
 #define AE_TORCH_WRITER_H
 
@@ -57,11 +58,13 @@ static inline void pickle_tensor(ae_text *out, const ae_tensor *tensor, size_t s
             stride *= tensor->shape[j];
         pickle_int(out, stride);
     }
-    put_text(out, "t\x89" "ccollections\nOrderedDict\n)RtR");
+    put_text(out, "t\x89"
+                  "ccollections\nOrderedDict\n)RtR");
 }
 
 /* One member, its data at a multiple of 64 as torch pads it; its directory entry goes to `directory`. */
-static inline void put_member(ae_text *out, ae_text *directory, const char *name, const void *data, size_t size) {
+static inline void put_member(ae_text *out, ae_text *directory, const char *name, const void *data,
+                              size_t size) {
     const size_t at = out->length, length = strlen(name);
     const uint64_t crc = crc32(0, data, (unsigned)size);
     const size_t extra = 4 + (64 - (at + 30 + length + 4) % 64) % 64;
@@ -94,7 +97,8 @@ static inline void put_member(ae_text *out, ae_text *directory, const char *name
 /* 0: done. */
 static inline int write_torch_bin(const char *path, const ae_tensor *tensors, size_t count) {
     ae_text pickle = {0}, zip = {0}, directory = {0};
-    put_text(&pickle, "\x80\x02" "ccollections\nOrderedDict\n)R(");
+    put_text(&pickle, "\x80\x02"
+                      "ccollections\nOrderedDict\n)R(");
     size_t n_storages = 0;
     for (size_t i = 0; i < count; i++) {
         pickle_text(&pickle, tensors[i].name);

@@ -4,6 +4,9 @@
 
 #include "test.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/random.h"
@@ -34,6 +37,23 @@ static inline void write_whole(const char *path, const void *bytes, size_t lengt
     assert_non_null(file);
     assert_int_equal(fwrite(bytes, 1, length, file), length);
     assert_int_equal(fclose(file), 0);
+}
+
+/* Files of this process can grow to this many bytes, as on a disk that is full; 0 lifts the limit. */
+static inline void limit_file_size(size_t bytes) {
+    struct rlimit limit;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes > 0 ? bytes : limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static inline void assert_folder_is_empty(void *const *state) {
+    char **names;
+    size_t count;
+    assert_ok(ae_folder_list(*state, &names, &count));
+    assert_int_equal(count, 0);
+    ae_folder_list_free(names, count);
 }
 
 /* One to four flipped bits of bytes[0..length). */

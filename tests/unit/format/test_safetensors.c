@@ -222,6 +222,11 @@ static void what_cannot_be_written_is_refused(void **state) {
     json_decref(metadata);
     assert_false(ae_path_exists(path));
     assert_fails(ae_safetensors_write("/dev/null/x", written, 3, NULL), AE_ERR_IO, "/dev/null/x");
+    limit_file_size(100);
+    ae_status status = ae_safetensors_write(path, written, 3, NULL);
+    limit_file_size(0);
+    assert_fails(status, AE_ERR_IO, "refused': File too large");
+    assert_folder_is_empty(state);
     scratch_path(state, "absent", path);
     ae_safetensors *file;
     assert_fails(ae_safetensors_open(path, &file), AE_ERR_NOT_FOUND, "absent");

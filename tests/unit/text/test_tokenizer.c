@@ -147,7 +147,8 @@ static void any_bytes_come_back(void **state) {
     char text[200];
     for (int i = 0; i < 20000; i++) {
         size_t length = ae_random_next(&random) % sizeof text;
-        uint64_t kind = ae_random_next(&random) % 3; // any bytes; those of characters in any order; mostly ASCII
+        uint64_t kind =
+            ae_random_next(&random) % 3; // any bytes; those of characters in any order; mostly ASCII
         for (size_t k = 0; k < length; k++) {
             uint64_t draw = ae_random_next(&random), byte = draw & 0xFF;
             if (kind == 1) byte = cut[draw % 9];
