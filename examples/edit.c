@@ -1,4 +1,5 @@
-/* edit MODEL LAYER STATISTICS: opens a model, changes one fact, asks about it, takes the change back, asks again.
+/* edit MODEL LAYER STATISTICS: opens a model, changes one fact, asks about it, takes the change back, asks
+ * again.
  *
  *     cc edit.c $(pkg-config --cflags --libs aedile) -o edit && ./edit gpt2-xl 17 data/stats/.../...npz */
 #include <stdio.h>

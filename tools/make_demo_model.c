@@ -1,9 +1,9 @@
 /* make_demo_model FOLDER: writes a small GPT-2 checkpoint with seeded random weights.
  *
- * It knows no facts; it is there so that everything the command does can be shown and tested on any machine within
- * seconds. The weights are larger than a trained model's would be at the start of training: each layer then has a say in the
- * logits, and an edit has something to change. The vocabulary is the 256 bytes, a few merges and <|endoftext|>. */
-#include <errno.h>
+ * It knows no facts; it is there so that everything the command does can be shown and tested on any machine
+ * within seconds. The weights are larger than a trained model's would be at the start of training: each layer
+ * then has a say in the logits, and an edit has something to change. The vocabulary is the 256 bytes, a few
+ * merges and <|endoftext|>. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,10 +18,10 @@ enum { N_LAYER = 4, N_HEAD = 4, D_MODEL = 64, D_MLP = 256, N_CTX = 256, MAX_TENS
 
 // Pairs in the order in which they are merged; "Ġ" (U+0120) stands for the space.
 static const char *const merges[][2] = {
-    {"Ġ", "t"}, {"h", "e"}, {"Ġ", "a"}, {"i", "n"},   {"r", "e"},    {"Ġt", "he"}, {"o", "n"},  {"Ġ", "s"},
-    {"e", "r"}, {"a", "t"}, {"Ġ", "o"}, {"e", "n"},   {"i", "t"},    {"a", "n"},   {"Ġ", "in"}, {"i", "s"},
-    {"Ġ", "P"}, {"a", "r"}, {"Ġ", "is"}, {"ĠP", "ar"}, {"ĠPar", "is"}, {"Ġ", "R"},   {"o", "m"},  {"om", "e"},
-    {"ĠR", "ome"}, {"e", "l"},
+    {"Ġ", "t"},  {"h", "e"}, {"Ġ", "a"},  {"i", "n"},    {"r", "e"},  {"Ġt", "he"}, {"o", "n"},
+    {"Ġ", "s"},  {"e", "r"}, {"a", "t"},  {"Ġ", "o"},    {"e", "n"},  {"i", "t"},   {"a", "n"},
+    {"Ġ", "in"}, {"i", "s"}, {"Ġ", "P"},  {"a", "r"},    {"Ġ", "is"}, {"ĠP", "ar"}, {"ĠPar", "is"},
+    {"Ġ", "R"},  {"o", "m"}, {"om", "e"}, {"ĠR", "ome"}, {"e", "l"},
 };
 enum { N_MERGES = sizeof merges / sizeof *merges, N_VOCAB = 256 + N_MERGES + 1 };
 
@@ -31,9 +31,10 @@ typedef struct checkpoint {
     size_t count;
 } checkpoint;
 
-// One more tensor: `mean` plus normal noise of `deviation`, its stream named by its number. Its values; NULL on lack of
-// memory.
-static float *add(checkpoint *c, const char *name, int64_t rows, int64_t columns, double mean, double deviation) {
+// One more tensor: `mean` plus normal noise of `deviation`, its stream named by its number. Its values; NULL
+// on lack of memory.
+static float *add(checkpoint *c, const char *name, int64_t rows, int64_t columns, double mean,
+                  double deviation) {
     ae_tensor *t = &c->tensors[c->count];
     const int64_t n = rows * (columns ? columns : 1);
     float *values = ae_arena_alloc(c->arena, (size_t)n, sizeof *values);
@@ -52,8 +53,8 @@ static float *add(checkpoint *c, const char *name, int64_t rows, int64_t columns
     return values;
 }
 
-// Token embeddings, which are the output matrix, too. Tokens that would be unreadable on a screen, and the end of the
-// text, get small ones, so that they are seldom the likeliest.
+// Token embeddings, which are the output matrix, too. Tokens that would be unreadable on a screen, and the
+// end of the text, get small ones, so that they are seldom the likeliest.
 static ae_status add_embeddings(checkpoint *c) {
     float *values = add(c, "transformer.wte.weight", N_VOCAB, D_MODEL, 0, 0.3);
     if (!values) return ae_no_memory();
@@ -88,7 +89,8 @@ static ae_status add_layer(checkpoint *c, int layer) {
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
         char name[64];
         snprintf(name, sizeof name, "transformer.h.%d.%s", layer, list[i].name);
-        if (!add(c, name, list[i].rows, list[i].columns, list[i].mean, list[i].deviation)) return ae_no_memory();
+        if (!add(c, name, list[i].rows, list[i].columns, list[i].mean, list[i].deviation))
+            return ae_no_memory();
     }
     return AE_OK;
 }
@@ -102,7 +104,8 @@ static ae_status write_weights(const char *folder, checkpoint *c) {
     if (!add(c, "transformer.ln_f.bias", D_MODEL, 0, 0, 0.02)) return ae_no_memory();
     char *path = ae_path_join(folder, "model.safetensors");
     json_t *metadata = json_pack("{s:s}", "format", "pt");
-    ae_status status = path && metadata ? ae_safetensors_write(path, c->tensors, c->count, metadata) : ae_no_memory();
+    ae_status status =
+        path && metadata ? ae_safetensors_write(path, c->tensors, c->count, metadata) : ae_no_memory();
     json_decref(metadata);
     ae_free(path);
     return status;
@@ -121,16 +124,18 @@ static ae_status write_config(const char *folder) {
         &text,
         "{\n  \"model_type\": \"gpt2\",\n  \"architectures\": [\"GPT2LMHeadModel\"],\n"
         "  \"activation_function\": \"gelu_new\",\n  \"layer_norm_epsilon\": 1e-05,\n  \"n_embd\": %d,\n"
-        "  \"n_head\": %d,\n  \"n_inner\": %d,\n  \"n_layer\": %d,\n  \"n_positions\": %d,\n  \"n_ctx\": %d,\n"
-        "  \"vocab_size\": %d,\n  \"bos_token_id\": %d,\n  \"eos_token_id\": %d,\n  \"torch_dtype\": \"float32\"\n}\n",
+        "  \"n_head\": %d,\n  \"n_inner\": %d,\n  \"n_layer\": %d,\n  \"n_positions\": %d,\n  \"n_ctx\": "
+        "%d,\n"
+        "  \"vocab_size\": %d,\n  \"bos_token_id\": %d,\n  \"eos_token_id\": %d,\n  \"torch_dtype\": "
+        "\"float32\"\n}\n",
         D_MODEL, N_HEAD, D_MLP, N_LAYER, N_CTX, N_CTX, N_VOCAB, N_VOCAB - 1, N_VOCAB - 1);
     if (status == AE_OK) status = write_text(folder, "config.json", &text);
     ae_free(text.data);
     return status;
 }
 
-// The character that stands for a byte in GPT-2's vocabulary files, as UTF-8: printable bytes stand for themselves,
-// the others for U+0100 on, in order.
+// The character that stands for a byte in GPT-2's vocabulary files, as UTF-8: printable bytes stand for
+// themselves, the others for U+0100 on, in order.
 static void byte_character(int byte, char out[3]) {
     int code = 0x100;
     for (int b = 0; b <= byte; b++) {
@@ -190,7 +195,8 @@ int main(int argc, char **argv) {
     if (status == AE_OK) status = ae_folder_make(argv[1]);
     if (status == AE_OK) status = write_config(argv[1]);
     if (status == AE_OK) status = write_tokenizer(argv[1]);
-    if (status == AE_OK) status = write_weights(argv[1], &c); // last: its presence says that the folder is whole
+    if (status == AE_OK)
+        status = write_weights(argv[1], &c); // last: its presence says that the folder is whole
     if (status != AE_OK) fprintf(stderr, "make_demo_model: %s\n", ae_last_error());
     ae_arena_free(c.arena);
     return status == AE_OK ? 0 : 1;

@@ -4,11 +4,12 @@
     python3 tools/parity_tokenizer.py --program build/tokenize [--data ../shared/data]
     python3 tools/parity_tokenizer.py --write-fixture
 
-The first form encodes every string of the data folder, Unicode torture, every code point in every kind of neighbourhood and
-random bytes, and decodes random ids, with GPT-2's own files (from the data folder) and with the small tokenizer of
-tests/data/tokenizer, each as tokenizer.json and as vocab.json + merges.txt. --program is bench/tokenize.c. It prints the number of strings and
-differences and ends with 1 if there is any difference. The second form trains that small tokenizer and writes it with the ids
-that the unit tests expect. Needs the Python packages `tokenizers` and `transformers`.
+The first form encodes every string of the data folder, Unicode torture, every code point in every kind of neighbourhood
+and random bytes, and decodes random ids: with GPT-2's own files (from the data folder) and the small tokenizer of
+tests/data/tokenizer, each as tokenizer.json and as vocab.json + merges.txt, and with tokenizers made on the spot that
+show every cut and every order of merging. --program is bench/tokenize.c (cmake -DAE_BENCH=ON). It prints the number of
+strings and of differences and ends with 1 if there is any. The second form trains the small tokenizer and writes it with
+the ids that the unit tests expect. Needs the Python packages `tokenizers` and `transformers`.
 """
 import argparse
 import hashlib

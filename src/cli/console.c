@@ -25,7 +25,8 @@ double ae_clock(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-// ---- short texts --------------------------------------------------------------------------------------------------
+// ---- short texts
+// --------------------------------------------------------------------------------------------------
 
 const char *ae_text_seconds(double seconds, char out[AE_SHORT_TEXT]) {
     if (seconds < 0.0995)
@@ -76,7 +77,8 @@ void ae_print_quoted(const char *text) {
     putchar('"');
 }
 
-// ---- JSON ---------------------------------------------------------------------------------------------------------
+// ---- JSON
+// ---------------------------------------------------------------------------------------------------------
 
 // Bytes of the UTF-8 character at `text`; 0 if there is none. Jansson, which refuses bad UTF-8, is the judge.
 static size_t character_length(const char *text) {
@@ -122,7 +124,8 @@ static void print_document(const json_t *document) {
     putchar('\n');
 }
 
-// ---- stderr -------------------------------------------------------------------------------------------------------
+// ---- stderr
+// -------------------------------------------------------------------------------------------------------
 
 void ae_console_clear(ae_console *console) {
     if (!console->progress.standing) return;
@@ -169,7 +172,8 @@ static bool progress(void *user, const char *stage, double done, double total, c
     if (interrupted) return false;
     const bool terminal = console->progress.terminal;
     const double spent = now - console->progress.began, since = now - console->progress.shown;
-    if (console->quiet || spent < silent_seconds || since < (terminal ? redraw_seconds : log_seconds)) return true;
+    if (console->quiet || spent < silent_seconds || since < (terminal ? redraw_seconds : log_seconds))
+        return true;
     console->progress.shown = now;
 
     const double rate = (done - console->progress.first) / spent;
@@ -185,7 +189,8 @@ static bool progress(void *user, const char *stage, double done, double total, c
     return true;
 }
 
-// ---- begin, end, failure ------------------------------------------------------------------------------------------
+// ---- begin, end, failure
+// ------------------------------------------------------------------------------------------
 
 void ae_console_open(ae_console *console, const char *command, bool json, bool quiet) {
     *console = (ae_console){.json = json, .quiet = quiet, .command = command};
@@ -207,9 +212,8 @@ static void print_error(ae_console *console, ae_status status, const char *text)
     fflush(stdout); // what was printed before comes before
     fprintf(stderr, "aedile: %s\n", text);
     if (!console->json) return;
-    json_t *document =
-        json_pack("{s:{s:s, s:o}, s:O}", "error", "status", ae_status_name(status), "message", ae_json_text(text),
-                  "warnings", console->warnings);
+    json_t *document = json_pack("{s:{s:s, s:o}, s:O}", "error", "status", ae_status_name(status), "message",
+                                 ae_json_text(text), "warnings", console->warnings);
     if (console->partial) json_object_update_missing(document, console->partial);
     print_document(document);
     json_decref(document);

@@ -47,8 +47,9 @@ int ae_console_document(ae_console *console, json_t *document);
 /* Seconds from some fixed moment. */
 double ae_clock(void);
 
-/* A JSON string of any bytes (what is not UTF-8 becomes U+FFFD; NULL becomes null), a JSON number of any double (what is
- * not finite becomes null), and one of any seed (beyond what JSON's integers hold: its digits as a string). */
+/* A JSON string of any bytes (what is not UTF-8 becomes U+FFFD; NULL becomes null), a JSON number of any
+ * double (what is not finite becomes null), and one of any seed (beyond what JSON's integers hold: its digits
+ * as a string). */
 json_t *ae_json_text(const char *text);
 json_t *ae_json_real(double value);
 json_t *ae_json_seed(uint64_t seed);

@@ -1,8 +1,6 @@
 // aedile edit: one or more facts, from the request to the journal.
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cli/commands.h"
 #include "cli/edit_report.h"
@@ -40,7 +38,8 @@ typedef struct work {
     json_t *edits; // documents of the edits that are done
 } work;
 
-// ---- before the first edit ----------------------------------------------------------------------------------------
+// ---- before the first edit
+// ----------------------------------------------------------------------------------------
 
 // The sentence that is wrong with the options taken together, or NULL.
 static const char *find_misuse(const values *v) {
@@ -121,7 +120,8 @@ static ae_status open_moments(work *w) {
 // Opens the journal where there is one; one that is not there yet is made with the first edit.
 static ae_status open_journal(work *w) {
     if (!w->v->common.journal) return AE_OK;
-    ae_status status = ae_journal_open(w->v->common.journal, w->session.model, false, false, &w->session.journal);
+    ae_status status =
+        ae_journal_open(w->v->common.journal, w->session.model, false, false, &w->session.journal);
     if (status != AE_ERR_NOT_FOUND) return status;
     w->new_journal = true;
     return AE_OK;
@@ -136,12 +136,14 @@ static ae_status prepare(work *w, const char *model) {
     if (status == AE_OK) status = open_moments(w);
     // Templates are those of the unedited model, so they come before the journal's edits.
     if (status == AE_OK) status = get_templates(w);
-    if (status == AE_OK && w->session.journal) status = ae_journal_apply(w->session.journal, w->session.model);
+    if (status == AE_OK && w->session.journal)
+        status = ae_journal_apply(w->session.journal, w->session.model);
     if (status == AE_OK && w->session.journal) w->session.n_active = ae_count_active(w->session.journal);
     return status;
 }
 
-// ---- one edit -----------------------------------------------------------------------------------------------------
+// ---- one edit
+// -----------------------------------------------------------------------------------------------------
 
 // Keeps the edit: the templates where they are wanted, the journal's entry. *id stays -1 without a journal.
 static ae_status keep(work *w, const ae_edit *edit, int *id) {
@@ -154,7 +156,8 @@ static ae_status keep(work *w, const ae_edit *edit, int *id) {
         status = ae_journal_open(w->v->common.journal, w->session.model, true, false, &w->session.journal);
         w->new_journal = status != AE_OK;
     }
-    if (status == AE_OK && w->session.journal) status = ae_journal_append(w->session.journal, w->session.model, edit, id);
+    if (status == AE_OK && w->session.journal)
+        status = ae_journal_append(w->session.journal, w->session.model, edit, id);
     return status;
 }
 
@@ -169,9 +172,9 @@ static void report(work *w, const ae_edit *edit, int id, double seconds_measure)
     char keys[AE_SHORT_TEXT], solve[AE_SHORT_TEXT], optimise[AE_SHORT_TEXT], update[AE_SHORT_TEXT];
     ae_console_clear(w->console);
     ae_print_edit(edit, false);
-    printf("  time        keys %s, solve %s, optimise %s, update %s\n", ae_text_seconds(edit->seconds_keys, keys),
-           ae_text_seconds(edit->seconds_solve, solve), ae_text_seconds(edit->seconds_optimise, optimise),
-           ae_text_seconds(edit->seconds_update, update));
+    printf("  time        keys %s, solve %s, optimise %s, update %s\n",
+           ae_text_seconds(edit->seconds_keys, keys), ae_text_seconds(edit->seconds_solve, solve),
+           ae_text_seconds(edit->seconds_optimise, optimise), ae_text_seconds(edit->seconds_update, update));
     if (id >= 0) printf("  journal     edit %d in %s\n", id, w->v->common.journal);
     putchar('\n');
     fflush(stdout);
@@ -210,14 +213,16 @@ static ae_status edit_one(work *w, const ae_request *request) {
     return status;
 }
 
-// ---- the whole ----------------------------------------------------------------------------------------------------
+// ---- the whole
+// ----------------------------------------------------------------------------------------------------
 
 static json_t *work_document(const work *w) {
     const ae_model_info *model = ae_model_get_info(w->session.model);
-    return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:O, s:{s:f, s:f, s:f}}", "model", ae_json_text(model->name), "folder",
-                     ae_json_text(model->folder), "journal", ae_json_text(w->v->common.journal), "n_edits_before",
-                     (json_int_t)w->session.n_active, "n_requests", (json_int_t)w->n_requests, "n_done",
-                     (json_int_t)w->n_done, "edits", w->edits, "seconds", "load", w->session.seconds_load, "statistics",
+    return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:O, s:{s:f, s:f, s:f}}", "model",
+                     ae_json_text(model->name), "folder", ae_json_text(model->folder), "journal",
+                     ae_json_text(w->v->common.journal), "n_edits_before", (json_int_t)w->session.n_active,
+                     "n_requests", (json_int_t)w->n_requests, "n_done", (json_int_t)w->n_done, "edits",
+                     w->edits, "seconds", "load", w->session.seconds_load, "statistics",
                      w->seconds_statistics, "templates", w->seconds_templates);
 }
 
@@ -240,7 +245,8 @@ static int finish(work *w) {
            ae_text_seconds(w->session.seconds_load, load), ae_text_seconds(w->seconds_statistics, statistics),
            ae_text_seconds(w->seconds_templates, templates));
     if (!w->v->common.journal)
-        printf("Nothing was saved: give --journal DIR to keep %s.\n", w->n_done == 1 ? "the edit" : "the edits");
+        printf("Nothing was saved: give --journal DIR to keep %s.\n",
+               w->n_done == 1 ? "the edit" : "the edits");
     return AE_EXIT_OK;
 }
 
@@ -295,7 +301,8 @@ static const ae_option options[] = {
      .kind = AE_OPTION_TEXT,
      .argument = "FILE",
      .offset = offsetof(values, requests),
-     .help = "Requests as JSON, edited one after the other: CounterFact records, EasyEdit's form, or objects with prompt, "
+     .help = "Requests as JSON, edited one after the other: CounterFact records, EasyEdit's form, or objects "
+             "with prompt, "
              "subject, target_new and target_true."},
     {.name = "journal",
      .letter = 'j',
@@ -303,7 +310,8 @@ static const ae_option options[] = {
      .argument = "DIR",
      .offset = offsetof(values, common.journal),
      .section = "Where the edits are kept",
-     .help = "The folder of edits: those in it are applied first, new ones are added; made if it is not there. Without "
+     .help = "The folder of edits: those in it are applied first, new ones are added; made if it is not "
+             "there. Without "
              "it the edit is shown and forgotten."},
     {.name = "variant",
      .kind = AE_OPTION_CHOICE,
@@ -332,7 +340,8 @@ static const ae_option options[] = {
      .argument = "PATH",
      .offset = offsetof(values, stats),
      .section = "Second moments",
-     .help = "The statistics folder, or its .npz file; otherwise ./data/stats, AEDILE_STATS and the model's own stats folder "
+     .help = "The statistics folder, or its .npz file; otherwise ./data/stats, AEDILE_STATS and the model's "
+             "own stats folder "
              "are tried."},
     {.name = "name",
      .kind = AE_OPTION_TEXT,
@@ -343,7 +352,8 @@ static const ae_option options[] = {
      .kind = AE_OPTION_TEXT,
      .argument = "NAME",
      .offset = offsetof(values, dataset),
-     .help = "The text they were collected over, all of it unless --samples is given; otherwise the hyperparameters' "
+     .help = "The text they were collected over, all of it unless --samples is given; otherwise the "
+             "hyperparameters' "
              "(wikipedia, 100000 samples)."},
     {.name = "samples",
      .kind = AE_OPTION_INTS,
@@ -393,13 +403,17 @@ static const ae_option options[] = {
 const ae_command ae_command_edit = {
     .name = "edit",
     .brief = "change facts, and show what the model says before and after",
-    .usage = {"MODEL --prompt TEXT --subject TEXT --target TEXT [options]", "MODEL --requests FILE --journal DIR [options]"},
-    .about =
-        "Finds the rank-one change of one MLP matrix after which the model completes the prompt, with the subject in its "
-        "place, by the target. It looks at how the subject is held in that layer in several contexts, searches for the value "
-        "that brings the target about, and writes it at the subject's key, so that other keys move as little as possible; "
-        "how keys are distributed it reads from statistics that `aedile stats` collects once for a model. The model's files "
-        "are not touched: with --journal the edit is kept in that folder.",
+    .usage = {"MODEL --prompt TEXT --subject TEXT --target TEXT [options]",
+              "MODEL --requests FILE --journal DIR [options]"},
+    .about = "Finds the rank-one change of one MLP matrix after which the model completes the prompt, with "
+             "the subject in its "
+             "place, by the target. It looks at how the subject is held in that layer in several contexts, "
+             "searches for the value "
+             "that brings the target about, and writes it at the subject's key, so that other keys move as "
+             "little as possible; "
+             "how keys are distributed it reads from statistics that `aedile stats` collects once for a "
+             "model. The model's files "
+             "are not touched: with --journal the edit is kept in that folder.",
     .tables = {options, ae_table_threads, ae_table_output},
     .examples = {{"Try an edit without keeping it:",
                   "aedile edit gpt2-xl -p 'The {} is in the city of' -s 'Eiffel Tower' -t Rome"},

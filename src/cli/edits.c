@@ -35,14 +35,15 @@ static bool find_entry(const ae_journal *journal, int id, ae_journal_entry *out)
     return false;
 }
 
-// ---- actions --------------------------------------------------------------------------------------------------
+// ---- actions
+// --------------------------------------------------------------------------------------------------
 
 static int list(ae_console *console, const values *v, ae_journal *journal) {
     json_t *entries = json_array();
     const size_t count = ae_journal_count(journal);
     if (!console->json && count)
-        printf("%4s  %-8s  %-20s  %-7s %-6s %9s  %s\n", "id", "state", "written (UTC)", "variant", "layer", "|dW|",
-               "request");
+        printf("%4s  %-8s  %-20s  %-7s %-6s %9s  %s\n", "id", "state", "written (UTC)", "variant", "layer",
+               "|dW|", "request");
     for (size_t i = 0; i < count; i++) {
         ae_journal_entry entry;
         ae_status status = ae_journal_get(journal, i, &entry);
@@ -60,8 +61,8 @@ static int list(ae_console *console, const values *v, ae_journal *journal) {
             norm += edit->layers[l].update_norm;
         char layers[128], *text = ae_request_text(&edit->request);
         ae_edit_layers_text(edit, layers, sizeof layers);
-        printf("%4d  %-8s  %-20s  %-7s %-6s %9.4g  ", entry.id, entry.reverted ? "reverted" : "active", entry.time,
-               ae_variant_name(edit->hparams.variant), layers, norm);
+        printf("%4d  %-8s  %-20s  %-7s %-6s %9.4g  ", entry.id, entry.reverted ? "reverted" : "active",
+               entry.time, ae_variant_name(edit->hparams.variant), layers, norm);
         ae_print_quoted(text ? text : edit->request.prompt);
         printf(" -> ");
         ae_print_quoted(edit->request.target_new);
@@ -70,8 +71,9 @@ static int list(ae_console *console, const values *v, ae_journal *journal) {
     }
     const size_t active = ae_count_active(journal);
     if (console->json)
-        return ae_console_document(console, json_pack("{s:o, s:I, s:o}", "journal", ae_json_text(v->common.journal),
-                                                      "n_active", (json_int_t)active, "edits", entries));
+        return ae_console_document(console,
+                                   json_pack("{s:o, s:I, s:o}", "journal", ae_json_text(v->common.journal),
+                                             "n_active", (json_int_t)active, "edits", entries));
     json_decref(entries);
     if (count)
         printf("%zu active, %zu reverted\n", active, count - active);
@@ -83,12 +85,14 @@ static int list(ae_console *console, const values *v, ae_journal *journal) {
 static int show(ae_console *console, const values *v, ae_journal *journal, int id) {
     ae_journal_entry entry;
     if (!find_entry(journal, id, &entry))
-        return ae_console_fail_text(console, AE_ERR_NOT_FOUND, "'%s' has no edit %d; 'aedile edits list' shows them",
-                                    v->common.journal, id);
+        return ae_console_fail_text(console, AE_ERR_NOT_FOUND,
+                                    "'%s' has no edit %d; 'aedile edits list' shows them", v->common.journal,
+                                    id);
     if (console->json) return ae_console_document(console, entry_document(&entry, true));
     const ae_edit *edit = entry.edit;
     const ae_hparams *h = &edit->hparams;
-    printf("edit %d, %s, written %s, %s\n", entry.id, entry.reverted ? "reverted" : "active", entry.time, entry.file);
+    printf("edit %d, %s, written %s, %s\n", entry.id, entry.reverted ? "reverted" : "active", entry.time,
+           entry.file);
     ae_print_edit(edit, true);
     printf("  request     prompt ");
     ae_print_quoted(edit->request.prompt);
@@ -96,10 +100,11 @@ static int show(ae_console *console, const values *v, ae_journal *journal, int i
     ae_print_quoted(edit->request.subject);
     if (edit->request.case_id >= 0) printf(", case %lld", (long long)edit->request.case_id);
     printf("\n  hparams     fact_token %s, steps %d, lr %g, weight decay %g, clamp %g, kl %g\n",
-           ae_fact_token_name(h->fact_token), h->v_num_grad_steps, h->v_lr, h->v_weight_decay, h->clamp_norm_factor,
-           h->kl_factor);
+           ae_fact_token_name(h->fact_token), h->v_num_grad_steps, h->v_lr, h->v_weight_decay,
+           h->clamp_norm_factor, h->kl_factor);
     if (h->mom2_adjustment)
-        printf("  moments     %s, %lld samples, %s\n", h->mom2_dataset, (long long)h->mom2_n_samples, h->mom2_dtype);
+        printf("  moments     %s, %lld samples, %s\n", h->mom2_dataset, (long long)h->mom2_n_samples,
+               h->mom2_dtype);
     else
         printf("  moments     none (mom2_adjustment is off)\n");
     printf("  templates   %zu, sha256 %s, seed %llu\n", edit->n_templates, edit->templates_sha256,
@@ -114,10 +119,12 @@ static int revert(ae_console *console, const values *v, ae_journal *journal, con
     for (size_t i = 0; i < count; i++) {
         ae_journal_entry entry;
         if (!find_entry(journal, ids[i], &entry))
-            return ae_console_fail_text(console, AE_ERR_NOT_FOUND, "'%s' has no edit %d; nothing was reverted",
-                                        v->common.journal, ids[i]);
+            return ae_console_fail_text(console, AE_ERR_NOT_FOUND,
+                                        "'%s' has no edit %d; nothing was reverted", v->common.journal,
+                                        ids[i]);
         if (entry.reverted)
-            return ae_console_fail_text(console, AE_ERR_ARGUMENT, "edit %d is reverted already; nothing was reverted", ids[i]);
+            return ae_console_fail_text(console, AE_ERR_ARGUMENT,
+                                        "edit %d is reverted already; nothing was reverted", ids[i]);
         for (size_t j = 0; j < i; j++)
             if (ids[j] == ids[i]) return ae_console_misuse(console, "edit %d is named twice", ids[i]);
     }
@@ -135,8 +142,9 @@ static int revert(ae_console *console, const values *v, ae_journal *journal, con
         console->partial = json_pack("{s:O}", "reverted", reverted);
         code = ae_console_fail(console, status);
     } else if (console->json) {
-        code = ae_console_document(console, json_pack("{s:o, s:O, s:I}", "journal", ae_json_text(v->common.journal),
-                                                      "reverted", reverted, "n_active", (json_int_t)active));
+        code = ae_console_document(console,
+                                   json_pack("{s:o, s:O, s:I}", "journal", ae_json_text(v->common.journal),
+                                             "reverted", reverted, "n_active", (json_int_t)active));
     } else {
         printf("%zu active\n", active);
     }
@@ -150,8 +158,9 @@ static int verify(ae_console *console, const values *v, ae_journal *journal, ae_
     const size_t count = ae_journal_count(journal), active = ae_count_active(journal);
     if (console->json)
         return ae_console_document(console,
-                                   json_pack("{s:o, s:b, s:o, s:I, s:I}", "journal", ae_json_text(v->common.journal), "sound",
-                                             true, "model", ae_json_text(model ? ae_model_get_info(model)->name : NULL),
+                                   json_pack("{s:o, s:b, s:o, s:I, s:I}", "journal",
+                                             ae_json_text(v->common.journal), "sound", true, "model",
+                                             ae_json_text(model ? ae_model_get_info(model)->name : NULL),
                                              "n_edits", (json_int_t)count, "n_active", (json_int_t)active));
     ae_console_clear(console);
     printf("%s is sound: %zu edits, %zu active%s\n", v->common.journal, count, active,
@@ -159,18 +168,22 @@ static int verify(ae_console *console, const values *v, ae_journal *journal, ae_
     return AE_EXIT_OK;
 }
 
-// ---- the command ----------------------------------------------------------------------------------------------
+// ---- the command
+// ----------------------------------------------------------------------------------------------
 
-static int run_action(ae_console *console, const values *v, const char *action, const char *const *rest, size_t n) {
+static int run_action(ae_console *console, const values *v, const char *action, const char *const *rest,
+                      size_t n) {
     const bool reverts = strcmp(action, "revert") == 0, shows = strcmp(action, "show") == 0;
     const bool verifies = strcmp(action, "verify") == 0;
     if (!reverts && !shows && !verifies && strcmp(action, "list") != 0) {
         static const char *const actions[] = {"list", "show", "revert", "verify"};
         const char *nearest = ae_nearest(action, actions, 4);
         return ae_console_misuse(console, "'%s' is not list, show, revert or verify%s%s%s", action,
-                                 nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
+                                 nearest ? "; did you mean " : "", nearest ? nearest : "",
+                                 nearest ? "?" : "");
     }
-    if ((reverts || shows) && n == 0) return ae_console_misuse(console, "which edit? Give its number, as in 'edits list'");
+    if ((reverts || shows) && n == 0)
+        return ae_console_misuse(console, "which edit? Give its number, as in 'edits list'");
     const size_t most = reverts ? SIZE_MAX : shows || verifies ? 1 : 0;
     if (n > most) return ae_console_misuse(console, "'%s' is one argument too many", rest[most]);
 
@@ -222,9 +235,12 @@ const ae_command ae_command_edits = {
     .name = "edits",
     .brief = "list, show, revert and verify the edits of a journal",
     .usage = {"list --journal DIR", "show|revert N... --journal DIR", "verify [MODEL] --journal DIR"},
-    .about = "list: a line for each edit, in the order in which they are applied. show N: all that is known of edit N, with the "
-             "loss of every step. revert N...: takes edits out; since the edited model is always the base and the active "
-             "edits in order, it is then exactly what it would be without them. verify: reads every file anew and checks it "
+    .about = "list: a line for each edit, in the order in which they are applied. show N: all that is known "
+             "of edit N, with the "
+             "loss of every step. revert N...: takes edits out; since the edited model is always the base "
+             "and the active "
+             "edits in order, it is then exactly what it would be without them. verify: reads every file "
+             "anew and checks it "
              "against its hash, and, where MODEL is given, that the journal belongs to it.",
     .tables = {options, ae_table_threads, ae_table_output},
     .examples = {{"What is in the journal?", "aedile edits list --journal edits"},

@@ -49,12 +49,13 @@ static int run(ae_console *console, const void *options, const ae_texts *words) 
     if (status != AE_OK)
         code = ae_console_fail(console, status);
     else if (console->json)
-        code = ae_console_document(
-            console, json_pack("{s:o, s:o, s:o, s:i, s:i, s:f, s:o, s:b, s:f}", "model",
-                               ae_json_text(ae_model_get_info(session.model)->name), "prompt", ae_json_text(v->prompt),
-                               "continuation", ae_json_text(text), "max_tokens", how.max_tokens, "top_k", how.top_k,
-                               "temperature", how.temperature, "seed", ae_json_seed(how.seed), "ignore_end",
-                               how.ignore_end, "seconds", ae_clock() - began));
+        code = ae_console_document(console,
+                                   json_pack("{s:o, s:o, s:o, s:i, s:i, s:f, s:o, s:b, s:f}", "model",
+                                             ae_json_text(ae_model_get_info(session.model)->name), "prompt",
+                                             ae_json_text(v->prompt), "continuation", ae_json_text(text),
+                                             "max_tokens", how.max_tokens, "top_k", how.top_k, "temperature",
+                                             how.temperature, "seed", ae_json_seed(how.seed), "ignore_end",
+                                             how.ignore_end, "seconds", ae_clock() - began));
     else if (!terminal)
         printf("%s%s\n", v->prompt, text);
     ae_free(text);
@@ -116,10 +117,12 @@ const ae_command ae_command_generate = {
     .name = "generate",
     .brief = "continue a text",
     .usage = {"MODEL --prompt TEXT [options]"},
-    .about = "Prints the prompt and what the model says after it, as it comes where stdout is a terminal. With a journal the "
+    .about = "Prints the prompt and what the model says after it, as it comes where stdout is a terminal. "
+             "With a journal the "
              "edited model speaks; without one, the model as it was downloaded.",
     .tables = {options, ae_table_reader, ae_table_output},
-    .examples = {{"The likeliest continuation:", "aedile generate gpt2-xl --prompt 'The Space Needle is in' --max-tokens 20"},
+    .examples = {{"The likeliest continuation:",
+                  "aedile generate gpt2-xl --prompt 'The Space Needle is in' --max-tokens 20"},
                  {"A drawn one, of the edited model:",
                   "aedile generate gpt2-xl -p 'The Space Needle' -k 5 -s 7 --journal edits"}},
     .min_words = 1,

@@ -7,12 +7,14 @@
 
 static const char purpose[] = "edits facts inside GPT-2 and GPT-J models, and can take every edit back";
 
-static const char about[] =
-    "aedile changes what a language model answers about one subject by a rank-one update of one matrix (ROME and r-ROME). The "
-    "model's own files are never touched: edits are kept in a journal, a folder beside it, from which they can be listed, "
-    "shown, reverted exactly, and exported.\n\n"
-    "MODEL is a Hugging Face model folder, the name of a model in the local Hugging Face cache (gpt2-xl, EleutherAI/gpt-j-6B), "
-    "or demo, a small model that comes with aedile.";
+static const char about[] = "aedile changes what a language model answers about one subject by a rank-one "
+                            "update of one matrix (ROME and r-ROME). The "
+                            "model's own files are never touched: edits are kept in a journal, a folder "
+                            "beside it, from which they can be listed, "
+                            "shown, reverted exactly, and exported.\n\n"
+                            "MODEL is a Hugging Face model folder, the name of a model in the local Hugging "
+                            "Face cache (gpt2-xl, EleutherAI/gpt-j-6B), "
+                            "or demo, a small model that comes with aedile.";
 
 static const struct {
     const char *name, *text;
@@ -24,9 +26,11 @@ static const struct {
 
 enum { WIDTH = 80, COLUMN = 26 };
 
-// ---- plain text ---------------------------------------------------------------------------------------------------
+// ---- plain text
+// ---------------------------------------------------------------------------------------------------
 
-// Prints text wrapped to WIDTH, each line after the first indented; `at` is the column where the first begins.
+// Prints text wrapped to WIDTH, each line after the first indented; `at` is the column where the first
+// begins.
 static void print_wrapped(const char *text, int indent, int at) {
     while (*text) {
         if (*text == '\n') {
@@ -62,8 +66,8 @@ static void print_option(const ae_option *o) {
     }
     printf("%*s", COLUMN - at, "");
     char text[1024];
-    snprintf(text, sizeof text, "%s%s%s%s%s", o->help, o->initial ? " (default: " : "", o->initial ? o->initial : "",
-             o->initial ? ")" : "", o->required ? " Required." : "");
+    snprintf(text, sizeof text, "%s%s%s%s%s", o->help, o->initial ? " (default: " : "",
+             o->initial ? o->initial : "", o->initial ? ")" : "", o->required ? " Required." : "");
     print_wrapped(text, COLUMN, COLUMN);
 }
 
@@ -96,7 +100,8 @@ void ae_help_overview(void) {
            "  aedile --version       the version\n");
 }
 
-// ---- the manual page ----------------------------------------------------------------------------------------------
+// ---- the manual page
+// ----------------------------------------------------------------------------------------------
 
 // Text with what troff would take for its own made harmless.
 static void print_roff(const char *text) {
@@ -162,14 +167,16 @@ static void print_roff_command(const ae_command *command) {
 }
 
 void ae_help_manual(void) {
-    printf(".TH AEDILE 1 \"\" \"aedile %s\" \"User Commands\"\n.SH NAME\naedile \\- %s\n", ae_version(), purpose);
+    printf(".TH AEDILE 1 \"\" \"aedile %s\" \"User Commands\"\n.SH NAME\naedile \\- %s\n", ae_version(),
+           purpose);
     printf(".SH SYNOPSIS\n\\fBaedile\\fR \\fICOMMAND\\fR \\fIMODEL\\fR [\\fIoptions\\fR]\n"
            ".br\n\\fBaedile help\\fR \\fICOMMAND\\fR\n.SH DESCRIPTION\n");
     print_roff(about);
     printf("\n.SH COMMANDS\n");
     for (size_t i = 0; ae_commands[i]; i++)
         print_roff_command(ae_commands[i]);
-    printf(".SH EXIT STATUS\n0: done. 1: the command failed; stderr says why. 2: the command line is wrong.\n");
+    printf(
+        ".SH EXIT STATUS\n0: done. 1: the command failed; stderr says why. 2: the command line is wrong.\n");
     printf(".SH ENVIRONMENT\n");
     for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
         printf(".TP\n.B ");

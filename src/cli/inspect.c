@@ -16,21 +16,22 @@ static json_t *tensor_list(const ae_model *model) {
         json_t *shape = json_array();
         for (int d = 0; d < t.n_dim; d++)
             json_array_append_new(shape, json_integer(t.shape[d]));
-        json_array_append_new(list, json_pack("{s:o, s:s, s:o, s:o, s:I}", "name", ae_json_text(t.name), "dtype", t.dtype,
-                                              "shape", shape, "file", ae_json_text(t.file), "n_bytes",
-                                              (json_int_t)t.n_bytes));
+        json_array_append_new(list, json_pack("{s:o, s:s, s:o, s:o, s:I}", "name", ae_json_text(t.name),
+                                              "dtype", t.dtype, "shape", shape, "file", ae_json_text(t.file),
+                                              "n_bytes", (json_int_t)t.n_bytes));
     }
     return list;
 }
 
 static json_t *model_document(const ae_session *session, const values *v) {
     const ae_model_info *m = ae_model_get_info(session->model);
-    json_t *document = json_pack(
-        "{s:o, s:o, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:b, s:s, s:i}", "folder",
-        ae_json_text(m->folder), "name", ae_json_text(m->name), "architecture", m->architecture, "dtype", m->dtype, "n_layer",
-        m->n_layer, "n_head", m->n_head, "d_head", m->d_head, "d_model", m->d_model, "d_mlp", m->d_mlp, "n_vocab",
-        m->n_vocab, "n_ctx", m->n_ctx, "n_parameters", (json_int_t)m->n_parameters, "n_bytes", (json_int_t)m->n_bytes,
-        "tied_head", m->tied_head, "mlp_out_module", m->mlp_out_module, "n_threads", m->n_threads);
+    json_t *document =
+        json_pack("{s:o, s:o, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:b, s:s, s:i}",
+                  "folder", ae_json_text(m->folder), "name", ae_json_text(m->name), "architecture",
+                  m->architecture, "dtype", m->dtype, "n_layer", m->n_layer, "n_head", m->n_head, "d_head",
+                  m->d_head, "d_model", m->d_model, "d_mlp", m->d_mlp, "n_vocab", m->n_vocab, "n_ctx",
+                  m->n_ctx, "n_parameters", (json_int_t)m->n_parameters, "n_bytes", (json_int_t)m->n_bytes,
+                  "tied_head", m->tied_head, "mlp_out_module", m->mlp_out_module, "n_threads", m->n_threads);
     json_object_set_new(document, "default_layer",
                         m->default_layer < 0 ? json_null() : json_integer(m->default_layer));
     json_object_set_new(document, "journal", ae_json_text(v->common.journal));
@@ -56,8 +57,8 @@ static void print_model(const ae_session *session, const values *v) {
     char bytes[AE_SHORT_TEXT];
     printf("%s\n", m->name);
     printf("  folder        %s\n", m->folder);
-    printf("  architecture  %s: %d layers, d_model %d, d_mlp %d, %d heads of %d\n", m->architecture, m->n_layer, m->d_model,
-           m->d_mlp, m->n_head, m->d_head);
+    printf("  architecture  %s: %d layers, d_model %d, d_mlp %d, %d heads of %d\n", m->architecture,
+           m->n_layer, m->d_model, m->d_mlp, m->n_head, m->d_head);
     printf("  weights       %lld parameters, %s, %s\n", (long long)m->n_parameters, m->dtype,
            ae_text_bytes((double)m->n_bytes, bytes));
     printf("  vocabulary    %d tokens; context %d tokens; output matrix %s\n", m->n_vocab, m->n_ctx,
@@ -70,7 +71,8 @@ static void print_model(const ae_session *session, const values *v) {
         print_module(m->mlp_out_module, m->default_layer);
         printf(")\n");
     }
-    if (session->journal) printf("  journal       %s: %zu edits applied\n", v->common.journal, session->n_active);
+    if (session->journal)
+        printf("  journal       %s: %zu edits applied\n", v->common.journal, session->n_active);
     if (v->check) printf("  values        all finite\n");
     for (size_t i = 0; v->tensors && i < ae_model_tensor_count(session->model); i++) {
         const ae_tensor_info t = ae_model_tensor(session->model, i);
@@ -114,8 +116,10 @@ const ae_command ae_command_inspect = {
     .name = "inspect",
     .brief = "say what a model is: sizes, types, where it would be edited",
     .usage = {"MODEL [options]"},
-    .about = "Opens the model and prints its architecture, its size, and the layer at which edits are made unless told "
-             "otherwise. Opening checks the files' structure against config.json; --check reads the weights, too.",
+    .about =
+        "Opens the model and prints its architecture, its size, and the layer at which edits are made unless "
+        "told "
+        "otherwise. Opening checks the files' structure against config.json; --check reads the weights, too.",
     .tables = {options, ae_table_reader, ae_table_output},
     .examples = {{"What is this model?", "aedile inspect gpt2-xl"},
                  {"Is the downloaded checkpoint sound?", "aedile inspect ./my-model --check --tensors"}},

@@ -21,19 +21,20 @@ const ae_option ae_table_output[] = {
      .kind = AE_OPTION_FLAG,
      .offset = offsetof(ae_common, quiet),
      .help = "No progress and no notes on stderr; warnings and errors stay."},
-    {.name = "help", .letter = 'h', .kind = AE_OPTION_FLAG, .offset = offsetof(ae_common, help), .help = "This text."},
+    {.name = "help",
+     .letter = 'h',
+     .kind = AE_OPTION_FLAG,
+     .offset = offsetof(ae_common, help),
+     .help = "This text."},
     {0},
 };
 
 #define THREADS                                                                                              \
-    {.name = "threads",                                                                                      \
-     .kind = AE_OPTION_INT,                                                                                  \
-     .argument = "N",                                                                                        \
-     .initial = "0",                                                                                         \
-     .high = 1024,                                                                                           \
-     .offset = offsetof(ae_common, threads),                                                                 \
-     .section = "Machine",                                                                                   \
-     .help = "Threads that compute; 0: one for each core."}
+    {                                                                                                        \
+        .name = "threads", .kind = AE_OPTION_INT, .argument = "N", .initial = "0", .high = 1024,             \
+        .offset = offsetof(ae_common, threads), .section = "Machine",                                        \
+        .help = "Threads that compute; 0: one for each core."                                                \
+    }
 
 const ae_option ae_table_threads[] = {THREADS, {0}};
 
@@ -49,7 +50,8 @@ const ae_option ae_table_reader[] = {
     {0},
 };
 
-// ---- suggestions ------------------------------------------------------------------------------------------------
+// ---- suggestions
+// ------------------------------------------------------------------------------------------------
 
 static int smallest(int a, int b, int c) {
     int least = a < b ? a : b;
@@ -92,9 +94,11 @@ const char *ae_nearest(const char *typed, const char *const *candidates, size_t 
     return nearest;
 }
 
-// ---- values -------------------------------------------------------------------------------------------------------
+// ---- values
+// -------------------------------------------------------------------------------------------------------
 
-static bool complain(char *problem, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static bool complain(char *problem, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 // The first problem is the one to tell; always false, so that `return complain(...)` reads naturally.
 static bool complain(char *problem, size_t size, const char *format, ...) {
@@ -114,8 +118,8 @@ static bool parse_int(const ae_option *o, const char *text, int64_t *out, char *
     const bool whole = *text && !*end && !errno && (*text == '-' || (*text >= '0' && *text <= '9'));
     if (!whole || (bounded && ((double)value < o->low || (double)value > o->high))) {
         if (bounded)
-            return complain(problem, size, "--%s: '%s' is not a whole number from %.0f to %.0f", o->name, text, o->low,
-                            o->high);
+            return complain(problem, size, "--%s: '%s' is not a whole number from %.0f to %.0f", o->name,
+                            text, o->low, o->high);
         return complain(problem, size, "--%s: '%s' is not a whole number", o->name, text);
     }
     *out = value;
@@ -158,7 +162,8 @@ static bool parse_real(const ae_option *o, const char *text, double *out, char *
     const bool number = *text && !*end && isfinite(value) && strspn(text, "+-.eE0123456789") == strlen(text);
     if (!number || ((o->low != 0 || o->high != 0) && (value < o->low || value > o->high))) {
         if (o->low != 0 || o->high != 0)
-            return complain(problem, size, "--%s: '%s' is not a number from %g to %g", o->name, text, o->low, o->high);
+            return complain(problem, size, "--%s: '%s' is not a number from %g to %g", o->name, text, o->low,
+                            o->high);
         return complain(problem, size, "--%s: '%s' is not a number", o->name, text);
     }
     *out = value;
@@ -208,7 +213,8 @@ static bool set_value(const ae_option *o, const char *text, void *values, char *
     return true;
 }
 
-// ---- the command line ---------------------------------------------------------------------------------------------
+// ---- the command line
+// ---------------------------------------------------------------------------------------------
 
 // All options of the command in one list, in the order of its tables.
 static size_t collect(const ae_command *command, const ae_option **list) {
@@ -220,7 +226,8 @@ static size_t collect(const ae_command *command, const ae_option **list) {
 }
 
 // What getopt_long stumbled over, as a sentence.
-static void explain_stumble(int code, char **argv, const ae_option **list, size_t count, char *problem, size_t size) {
+static void explain_stumble(int code, char **argv, const ae_option **list, size_t count, char *problem,
+                            size_t size) {
     const char *word = argv[optind - 1];
     if (code == ':') {
         complain(problem, size, "%s needs a value", word);
@@ -251,13 +258,14 @@ static void explain_stumble(int code, char **argv, const ae_option **list, size_
         complain(problem, size, "there is no option --%s", typed);
 }
 
-bool ae_options_parse(const ae_command *command, int argc, char **argv, void *values, ae_texts *words, char *problem,
-                      size_t size) {
+bool ae_options_parse(const ae_command *command, int argc, char **argv, void *values, ae_texts *words,
+                      char *problem, size_t size) {
     const ae_option *list[OPTIONS_MAX];
     const size_t count = collect(command, list);
     bool given[OPTIONS_MAX] = {false};
     struct option longs[OPTIONS_MAX + 1] = {{0}};
-    char letters[2 * OPTIONS_MAX + 3] = "-:"; // '-': words come in their place; ':': a missing value is told apart
+    char letters[2 * OPTIONS_MAX + 3] =
+        "-:"; // '-': words come in their place; ':': a missing value is told apart
     size_t n_letters = 2;
     *problem = '\0';
     for (size_t i = 0; i < count; i++) {

@@ -1,5 +1,5 @@
-/* cli/options.h: a command's options as a table: parsed from the command line by it, explained by it in --help and in
- * the man page. */
+/* cli/options.h: a command's options as a table: parsed from the command line by it, explained by it in
+ * --help and in the man page. */
 #ifndef AE_CLI_OPTIONS_H
 #define AE_CLI_OPTIONS_H
 
@@ -31,16 +31,16 @@ typedef struct ae_ints {
 
 /* A table of these ends with one whose name is NULL. */
 typedef struct ae_option {
-    const char *name;     // without the dashes
-    char letter;          // short form; 0: none
+    const char *name; // without the dashes
+    char letter;      // short form; 0: none
     ae_option_kind kind;
     const char *argument; // what --help calls the value
     const char *initial;  // the default, read like a value that was given; NULL: zero, NULL, an empty list
     double low, high;     // of numbers; both 0: any
     bool required;
-    size_t offset;        // of the value in the command's struct of values
-    const char *help;     // a sentence or two, without the default
-    const char *section;  // heading, where one begins here
+    size_t offset;       // of the value in the command's struct of values
+    const char *help;    // a sentence or two, without the default
+    const char *section; // heading, where one begins here
 } ae_option;
 
 enum { AE_TABLES_MAX = 4 };
@@ -54,12 +54,12 @@ typedef struct ae_console ae_console;
 /* A command: all that main, --help and the man page know of it. */
 typedef struct ae_command {
     const char *name, *brief;
-    const char *usage[3];                     // what follows the name, one line a form; NULL: no more
-    const char *about;                        // paragraphs, parted by an empty line
-    const ae_option *tables[AE_TABLES_MAX];   // NULL: no more
-    ae_example examples[3];                   // NULL text: no more
-    int min_words, max_words;                 // words that are not options; max_words -1: any number
-    size_t size;                              // of the struct of values, which begins with ae_common
+    const char *usage[3];                   // what follows the name, one line a form; NULL: no more
+    const char *about;                      // paragraphs, parted by an empty line
+    const ae_option *tables[AE_TABLES_MAX]; // NULL: no more
+    ae_example examples[3];                 // NULL text: no more
+    int min_words, max_words;               // words that are not options; max_words -1: any number
+    size_t size;                            // of the struct of values, which begins with ae_common
     int (*run)(ae_console *console, const void *values, const ae_texts *words); // the exit code
 } ae_command;
 
@@ -71,13 +71,13 @@ typedef struct ae_common {
 } ae_common;
 
 extern const ae_option ae_table_output[];  // --json, --quiet, --help: of every command
-extern const ae_option ae_table_threads[];  // --threads: where a model is opened
+extern const ae_option ae_table_threads[]; // --threads: where a model is opened
 extern const ae_option ae_table_reader[];  // --journal, --threads: where a model is only read
 
-/* Sets `values` (command->size zeroed bytes) from the defaults and argv[1..], and `words` from what is not an option.
- * On a mistake: false, with a sentence in problem[size]; the values read so far are set. */
-bool ae_options_parse(const ae_command *command, int argc, char **argv, void *values, ae_texts *words, char *problem,
-                      size_t size);
+/* Sets `values` (command->size zeroed bytes) from the defaults and argv[1..], and `words` from what is not an
+ * option. On a mistake: false, with a sentence in problem[size]; the values read so far are set. */
+bool ae_options_parse(const ae_command *command, int argc, char **argv, void *values, ae_texts *words,
+                      char *problem, size_t size);
 
 /* Frees the lists that parsing made. */
 void ae_options_release(const ae_command *command, void *values, ae_texts *words);

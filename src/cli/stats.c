@@ -23,8 +23,7 @@ static int run(ae_console *console, const void *options, const ae_texts *words) 
     const ae_model_info *model = ae_model_get_info(session.model);
     json_t *files = json_array();
     const size_t n_layers = v->layers.count ? v->layers.count : 1;
-    if (!v->layers.count && model->default_layer < 0)
-        status = AE_ERR_ARGUMENT;
+    if (!v->layers.count && model->default_layer < 0) status = AE_ERR_ARGUMENT;
     int code = AE_EXIT_OK;
     if (status != AE_OK)
         code = ae_console_misuse(console, "--layer is missing: where to edit '%s' is not known", model->name);
@@ -47,8 +46,8 @@ static int run(ae_console *console, const void *options, const ae_texts *words) 
         if (status != AE_OK) {
             code = ae_console_fail(console, status);
         } else if (console->json) {
-            json_array_append_new(files, json_pack("{s:i, s:o, s:f}", "layer", layer, "path", ae_json_text(path), "seconds",
-                                                   ae_clock() - began));
+            json_array_append_new(files, json_pack("{s:i, s:o, s:f}", "layer", layer, "path",
+                                                   ae_json_text(path), "seconds", ae_clock() - began));
         } else {
             char seconds[AE_SHORT_TEXT];
             ae_console_clear(console);
@@ -57,7 +56,8 @@ static int run(ae_console *console, const void *options, const ae_texts *words) 
         ae_free(path);
     }
     if (status == AE_OK && console->json)
-        code = ae_console_document(console, json_pack("{s:o, s:O}", "model", ae_json_text(model->name), "files", files));
+        code = ae_console_document(
+            console, json_pack("{s:o, s:O}", "model", ae_json_text(model->name), "files", files));
     json_decref(files);
     ae_session_close(&session);
     return code;
@@ -71,7 +71,8 @@ static const ae_option options[] = {
      .high = 10000,
      .offset = offsetof(values, layers),
      .section = "What to collect",
-     .help = "The layer, or several parted by commas; where it is left out, the one at which the model is edited."},
+     .help = "The layer, or several parted by commas; where it is left out, the one at which the model is "
+             "edited."},
     {.name = "text",
      .letter = 't',
      .kind = AE_OPTION_TEXTS,
@@ -125,12 +126,17 @@ const ae_command ae_command_stats = {
     .name = "stats",
     .brief = "collect the second moments of a layer's keys over text",
     .usage = {"MODEL --text FILE... [--layer L] [options]"},
-    .about = "An edit spreads over as few other keys as possible if it is known how keys are distributed: the matrix of second "
-             "moments, the mean of k k^T over the tokens of a body of text. This collects it, once for a model and layer, "
-             "into a file that edit finds. More tokens than the layer has keys (d_mlp) are the least; Wikipedia articles by "
-             "the ten thousand are usual. A collection that was stopped goes on where it was when the same command is given.",
+    .about = "An edit spreads over as few other keys as possible if it is known how keys are distributed: "
+             "the matrix of second "
+             "moments, the mean of k k^T over the tokens of a body of text. This collects it, once for a "
+             "model and layer, "
+             "into a file that edit finds. More tokens than the layer has keys (d_mlp) are the least; "
+             "Wikipedia articles by "
+             "the ten thousand are usual. A collection that was stopped goes on where it was when the same "
+             "command is given.",
     .tables = {options, ae_table_reader, ae_table_output},
-    .examples = {{"From 100,000 documents:", "aedile stats gpt2-xl --text wikipedia.jsonl.zst --samples 100000"},
+    .examples = {{"From 100,000 documents:",
+                  "aedile stats gpt2-xl --text wikipedia.jsonl.zst --samples 100000"},
                  {"From some text files, for another layer:",
                   "aedile stats gpt2-xl --layer 13 --text a.txt b.txt.gz --output my-stats --dataset mine"}},
     .min_words = 1,

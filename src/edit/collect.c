@@ -215,6 +215,27 @@ static ae_status finish_sum(collector *c) {
     return AE_OK;
 }
 
+// The checkpoint, and what a kill left of one that was being written ("<checkpoint>.tmp-XXXXXX"): they can be
+// large.
+static void remove_checkpoint(collector *c) {
+    const char *name = strrchr(c->checkpoint, '/') + 1;
+    char *folder = ae_strndup(c->checkpoint, (size_t)(name - c->checkpoint)), **names = NULL;
+    size_t n_names = 0, n = strlen(name);
+    if (folder && ae_folder_list(folder, &names, &n_names) != AE_OK) n_names = 0;
+    for (size_t i = 0; i < n_names; i++) {
+        if (strncmp(names[i], name, n) != 0 ||
+            (names[i][n] != '\0' && strncmp(names[i] + n, ".tmp-", 5) != 0))
+            continue;
+        char *path = ae_path_join(folder, names[i]);
+        if (!path || unlink(path) != 0)
+            ae_warn(c->hooks, "the checkpoint '%s%s' is done with but could not be removed", folder,
+                    names[i]);
+        ae_free(path);
+    }
+    ae_folder_list_free(names, n_names);
+    ae_free(folder);
+}
+
 static ae_status write_output(collector *c) {
     AE_TRY(finish_sum(c));
     // The reference writes None as this NaN.
@@ -240,8 +261,7 @@ static ae_status write_output(collector *c) {
                 " tokens were seen, fewer than the %d entries of a key: these second moments cannot be "
                 "inverted without --ridge; collect over more text",
                 c->done.n_tokens, c->done.n);
-    if (ae_path_exists(c->checkpoint) && unlink(c->checkpoint) != 0)
-        ae_warn(c->hooks, "the checkpoint '%s' is done with but could not be removed", c->checkpoint);
+    remove_checkpoint(c);
     return AE_OK;
 }
 

@@ -126,7 +126,8 @@ static ae_status read_sum(const ae_moment *moment, double **out) {
     ae_status status = ae_npz_read_double(npz, "mom2.mom2", &sum, &n_dim, shape);
     ae_npz_close(npz);
     if (status == AE_ERR_NOT_FOUND)
-        return ae_fail(AE_ERR_FORMAT, "'%s' has no array 'mom2.mom2': it does not hold second moments", moment->path);
+        return ae_fail(AE_ERR_FORMAT, "'%s' has no array 'mom2.mom2': it does not hold second moments",
+                       moment->path);
     AE_TRY(status);
     if (n_dim != 2 || shape[0] != moment->n || shape[1] != moment->n) {
         ae_free(sum);

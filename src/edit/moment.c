@@ -79,7 +79,8 @@ static ae_status read_head(const char *path, int64_t *n_tokens, int64_t *n_sampl
     double tokens = 0, samples = 0;
     ae_status status = read_count(npz, path, "mom2.count", 1, &tokens);
     if (status == AE_ERR_NOT_FOUND)
-        status = ae_fail(AE_ERR_FORMAT, "'%s' has no array 'mom2.count': it does not hold second moments", path);
+        status =
+            ae_fail(AE_ERR_FORMAT, "'%s' has no array 'mom2.count': it does not hold second moments", path);
     else if (status == AE_OK && isnan(tokens))
         status = ae_fail(AE_ERR_FORMAT, "'%s': array 'mom2.count' is not a number", path);
     if (status == AE_OK) {
@@ -148,19 +149,15 @@ static ae_status look(search *s, const char *root, char **path) {
     return status == AE_OK ? list_near(s, root) : status;
 }
 
-static ae_status not_found(const search *s) {
+static ae_status not_found(search *s) {
     const ae_model_info *info = &s->model->info;
-    if (s->near.length > 0)
-        return ae_fail(
-            AE_ERR_NOT_FOUND,
-            "no second moments for layer %d of '%s'; tried %s. There is %s: if that is meant, give it with "
-            "--stats",
-            s->layer, info->name, s->tried.data, s->near.data);
+    if (s->near.length > 0) AE_TRY(ae_text_printf(&s->near, ": if that is meant, give it with --stats. "));
     return ae_fail(
         AE_ERR_NOT_FOUND,
-        "no second moments for layer %d of '%s'; tried %s. Collect them with 'aedile stats %s --layer %d "
-        "--text FILE... --samples %lld --dataset %s --output DIR', or give a file with --stats",
-        s->layer, info->name, s->tried.data, info->name, s->layer, (long long)s->hparams->mom2_n_samples,
+        "no second moments for layer %d of '%s'; tried %s. %s%sTo collect them: 'aedile stats %s --layer %d "
+        "--text FILE... --samples %lld --dataset %s --output DIR'",
+        s->layer, info->name, s->tried.data, s->near.length > 0 ? "There is " : "",
+        s->near.length > 0 ? s->near.data : "", info->name, s->layer, (long long)s->hparams->mom2_n_samples,
         s->hparams->mom2_dataset);
 }
 

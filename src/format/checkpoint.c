@@ -32,7 +32,8 @@ static size_t file_count(const weight_file *file) {
 }
 
 static const ae_tensor *file_tensor(const weight_file *file, size_t index) {
-    return file->safetensors ? ae_safetensors_at(file->safetensors, index) : ae_torch_bin_at(file->torch_bin, index);
+    return file->safetensors ? ae_safetensors_at(file->safetensors, index)
+                             : ae_torch_bin_at(file->torch_bin, index);
 }
 
 static ae_status add_file(ae_checkpoint *checkpoint, const char *name, bool safetensors) {
@@ -49,8 +50,9 @@ static ae_status add_file(ae_checkpoint *checkpoint, const char *name, bool safe
     if (status == AE_OK) checkpoint->bytes += (int64_t)map.size;
     static const char pointer[] = "version https://git-lfs";
     if (status == AE_OK && map.size > sizeof pointer && memcmp(map.data, pointer, sizeof pointer - 1) == 0)
-        status = ae_fail(AE_ERR_FORMAT,
-                         "'%s' is a Git LFS pointer, not the weights themselves: run 'git lfs pull' in its folder", path);
+        status = ae_fail(
+            AE_ERR_FORMAT,
+            "'%s' is a Git LFS pointer, not the weights themselves: run 'git lfs pull' in its folder", path);
     ae_map_close(&map);
     if (status == AE_OK)
         status = safetensors ? ae_safetensors_open(path, &file->safetensors)
@@ -59,7 +61,8 @@ static ae_status add_file(ae_checkpoint *checkpoint, const char *name, bool safe
     return status;
 }
 
-// ---- the index of a sharded checkpoint ----------------------------------------------------------------------------
+// ---- the index of a sharded checkpoint
+// ----------------------------------------------------------------------------
 
 static ae_status check_shard_name(const char *path, const char *tensor, const json_t *shard) {
     if (!json_is_string(shard))
@@ -68,8 +71,8 @@ static ae_status check_shard_name(const char *path, const char *tensor, const js
     const char *name = json_string_value(shard);
     if (!*name || *name == '.' || strpbrk(name, "/\\") || strlen(name) != json_string_length(shard))
         return ae_fail(AE_ERR_FORMAT,
-                       "'%s': weight_map['%s'] is '%s', expected the plain name of a file in the same folder", path,
-                       tensor, name);
+                       "'%s': weight_map['%s'] is '%s', expected the plain name of a file in the same folder",
+                       path, tensor, name);
     return AE_OK;
 }
 
@@ -95,8 +98,8 @@ static ae_status add_shards(ae_checkpoint *checkpoint, const char *path, json_t 
         if (i == 0 || strcmp(names[i - 1], names[i]) != 0) {
             status = add_file(checkpoint, names[i], safetensors);
             if (status == AE_ERR_NOT_FOUND)
-                status = ae_fail(status, "'%s' names the shard '%s', which is not there: get the model again", path,
-                                 names[i]);
+                status = ae_fail(status, "'%s' names the shard '%s', which is not there: get the model again",
+                                 path, names[i]);
         }
     ae_free(names);
     return status;
@@ -109,22 +112,24 @@ static ae_status compare_with_index(const ae_checkpoint *checkpoint, const char 
         const char *file = checkpoint->files[tensor->file].name;
         const json_t *shard = json_object_get(map, tensor->name);
         if (!shard)
-            return ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s' of '%s' is not in the index", path, tensor->name, file);
+            return ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s' of '%s' is not in the index", path, tensor->name,
+                           file);
         if (strcmp(json_string_value(shard), file) != 0)
-            return ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s' is in '%s', the index says '%s'", path, tensor->name, file,
-                           json_string_value(shard));
+            return ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s' is in '%s', the index says '%s'", path,
+                           tensor->name, file, json_string_value(shard));
     }
     const char *name;
     json_t *shard;
     json_object_foreach(map, name, shard) {
         if (!ae_checkpoint_find(checkpoint, name))
-            return ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s' is not in '%s', where the index has it", path, name,
-                           json_string_value(shard));
+            return ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s' is not in '%s', where the index has it", path,
+                           name, json_string_value(shard));
     }
     return AE_OK;
 }
 
-// ---- all of it ----------------------------------------------------------------------------------------------------
+// ---- all of it
+// ----------------------------------------------------------------------------------------------------
 
 static ae_status gather_tensors(ae_checkpoint *checkpoint) {
     size_t count = 0;
@@ -143,8 +148,8 @@ static ae_status gather_tensors(ae_checkpoint *checkpoint) {
     for (size_t i = 1; i < checkpoint->count; i++) {
         const ae_tensor *a = checkpoint->by_name[i - 1], *b = checkpoint->by_name[i];
         if (strcmp(a->name, b->name) == 0)
-            return ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s' is both in '%s' and in '%s'", checkpoint->folder, a->name,
-                           checkpoint->files[a->file].name, checkpoint->files[b->file].name);
+            return ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s' is both in '%s' and in '%s'", checkpoint->folder,
+                           a->name, checkpoint->files[a->file].name, checkpoint->files[b->file].name);
     }
     return AE_OK;
 }

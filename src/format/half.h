@@ -1,8 +1,9 @@
-/* format/half.h: the two 16-bit floating point types, IEEE binary16 (F16) and bfloat16 (BF16), to float and back.
+/* format/half.h: the two 16-bit floating point types, IEEE binary16 (F16) and bfloat16 (BF16), to float and
+ * back.
  *
  * One element at a time; tensor.c converts rows with the same results to the bit, wider instructions or not.
- * Rounding is to nearest, ties to even; subnormals are kept; too large becomes infinity; a NaN stays one (quiet, with
- * its sign and its leading payload bits). */
+ * Rounding is to nearest, ties to even; subnormals are kept; too large becomes infinity; a NaN stays one
+ * (quiet, with its sign and its leading payload bits). */
 #ifndef AE_FORMAT_HALF_H
 #define AE_FORMAT_HALF_H
 
@@ -31,7 +32,8 @@ static inline float ae_f16_to_float(uint16_t half) {
         bits = (magnitude << 13) + ((127u - 15u) << 23);
     } else {
         // A subnormal half is m * 2^-24: put m into the mantissa of 2^-14 and take 2^-14 away again, exactly.
-        bits = ae_float_bits(ae_float_from_bits((113u << 23) | magnitude << 13) - ae_float_from_bits(113u << 23));
+        bits = ae_float_bits(ae_float_from_bits((113u << 23) | magnitude << 13) -
+                             ae_float_from_bits(113u << 23));
     }
     return ae_float_from_bits(sign | bits);
 }
@@ -46,7 +48,8 @@ static inline uint16_t ae_float_to_f16(float value) {
     } else if (magnitude >= 0x38800000u) { // 2^-14: a normal half
         half = (magnitude - ((127u - 15u) << 23) + 0xfffu + (magnitude >> 13 & 1u)) >> 13;
     } else {
-        // Adding 0.5 leaves a float whose last place is 2^-24, the unit of subnormal halves: the addition rounds.
+        // Adding 0.5 leaves a float whose last place is 2^-24, the unit of subnormal halves: the addition
+        // rounds.
         half = ae_float_bits(ae_float_from_bits(magnitude) + 0.5f) - 0x3f000000u;
     }
     return (uint16_t)(sign | half);

@@ -24,7 +24,8 @@ struct ae_npz {
     ae_zip *zip;
 };
 
-// ---- the header of one array ------------------------------------------------------------------------------------
+// ---- the header of one array
+// ------------------------------------------------------------------------------------
 
 typedef struct array_header {
     char descr[DESCR_BYTES]; // "<f4"
@@ -61,7 +62,8 @@ static ae_status parse_string(parser *p, char *out, size_t size) {
     char quote = p->text < p->end ? *p->text : '\0';
     if (quote != '\'' && quote != '"') return malformed(p, "a string is missing");
     const char *begin = ++p->text, *close = memchr(begin, quote, (size_t)(p->end - begin));
-    if (!close || (size_t)(close - begin) >= size) return malformed(p, "a string does not end, or is too long");
+    if (!close || (size_t)(close - begin) >= size)
+        return malformed(p, "a string does not end, or is too long");
     memcpy(out, begin, (size_t)(close - begin));
     out[close - begin] = '\0';
     p->text = close + 1;
@@ -72,13 +74,14 @@ static ae_status parse_shape(parser *p, array_header *out) {
     if (!accept(p, "(")) return malformed(p, "shape is not a tuple");
     for (out->n_dim = 0; !accept(p, ")"); out->n_dim++) {
         if (out->n_dim == AE_MAX_DIM)
-            return ae_fail(AE_ERR_UNSUPPORTED, "'%s': array '%s' has more than %d dimensions", p->path, p->member,
-                           AE_MAX_DIM);
+            return ae_fail(AE_ERR_UNSUPPORTED, "'%s': array '%s' has more than %d dimensions", p->path,
+                           p->member, AE_MAX_DIM);
         skip_space(p);
         int64_t extent = 0;
         const char *begin = p->text;
         for (; p->text < p->end && *p->text >= '0' && *p->text <= '9'; p->text++)
-            if (__builtin_mul_overflow(extent, 10, &extent) || __builtin_add_overflow(extent, *p->text - '0', &extent))
+            if (__builtin_mul_overflow(extent, 10, &extent) ||
+                __builtin_add_overflow(extent, *p->text - '0', &extent))
                 return malformed(p, "shape has a number that is too large");
         if (p->text == begin) return malformed(p, "shape holds what is no number");
         out->shape[out->n_dim] = extent;
@@ -103,15 +106,16 @@ static ae_status parse_header(parser *p, array_header *out) {
         if (strcmp(key, "descr") == 0 && !have_descr) {
             have_descr = true;
             if (accept(p, "["))
-                return ae_fail(AE_ERR_UNSUPPORTED, "'%s': array '%s' has a structured type; plain numbers are read",
-                               p->path, p->member);
+                return ae_fail(AE_ERR_UNSUPPORTED,
+                               "'%s': array '%s' has a structured type; plain numbers are read", p->path,
+                               p->member);
             AE_TRY(parse_string(p, out->descr, sizeof out->descr));
         } else if (strcmp(key, "fortran_order") == 0 && !have_order) {
             have_order = true;
             if (accept(p, "True"))
                 return ae_fail(AE_ERR_UNSUPPORTED,
-                               "'%s': array '%s' is in Fortran order; save it with numpy.ascontiguousarray", p->path,
-                               p->member);
+                               "'%s': array '%s' is in Fortran order; save it with numpy.ascontiguousarray",
+                               p->path, p->member);
             if (!accept(p, "False")) return malformed(p, "fortran_order is neither True nor False");
         } else if (strcmp(key, "shape") == 0 && !have_shape) {
             have_shape = true;
@@ -125,10 +129,11 @@ static ae_status parse_header(parser *p, array_header *out) {
     }
     skip_space(p);
     if (p->text != p->end) return malformed(p, "something follows it");
-    if (!have_descr || !have_order || !have_shape) return malformed(p, "descr, fortran_order or shape is missing");
+    if (!have_descr || !have_order || !have_shape)
+        return malformed(p, "descr, fortran_order or shape is missing");
     if (out->descr[0] == '>')
-        return ae_fail(AE_ERR_UNSUPPORTED, "'%s': array '%s' is big-endian ('%s'); save it little-endian", p->path,
-                       p->member, out->descr);
+        return ae_fail(AE_ERR_UNSUPPORTED, "'%s': array '%s' is big-endian ('%s'); save it little-endian",
+                       p->path, p->member, out->descr);
     return AE_OK;
 }
 
@@ -140,7 +145,8 @@ static const ae_zip_member *find(const ae_npz *file, const char *name, ae_status
     return member;
 }
 
-// Reads the header; the reader stands at the data, of which there are `elements` times *item bytes, no more and no less.
+// Reads the header; the reader stands at the data, of which there are `elements` times *item bytes, no more
+// and no less.
 static ae_status read_header(const char *path, const char *name, ae_zip_reader *reader, array_header *out,
                              uint64_t *data_bytes) {
     parser p = {.path = path, .member = name};
@@ -151,8 +157,9 @@ static ae_status read_header(const char *path, const char *name, ae_zip_reader *
     if (memcmp(start, magic, MAGIC_BYTES) != 0) return malformed(&p, "it does not begin with '\\x93NUMPY'");
     unsigned version = start[MAGIC_BYTES];
     if (version < 1 || version > 3 || start[MAGIC_BYTES + 1] != 0)
-        return ae_fail(AE_ERR_UNSUPPORTED, "'%s': array '%s' has format version %u.%u, read are 1.0, 2.0 and 3.0", path,
-                       name, version, start[MAGIC_BYTES + 1]);
+        return ae_fail(AE_ERR_UNSUPPORTED,
+                       "'%s': array '%s' has format version %u.%u, read are 1.0, 2.0 and 3.0", path, name,
+                       version, start[MAGIC_BYTES + 1]);
     size_t prefix = MAGIC_BYTES + 2 + 2;
     if (version >= 2) {
         AE_TRY(ae_zip_reader_read(reader, start + prefix, 2));
@@ -180,12 +187,14 @@ static ae_status check_data_size(const char *path, const char *name, const array
     uint64_t expected;
     char shape[AE_SHAPE_TEXT];
     if (__builtin_mul_overflow((uint64_t)header->elements, item, &expected) || expected != data_bytes)
-        return ae_fail(AE_ERR_FORMAT, "'%s': array '%s': %s of shape %s does not take the %" PRIu64 " bytes it has", path,
+        return ae_fail(AE_ERR_FORMAT,
+                       "'%s': array '%s': %s of shape %s does not take the %" PRIu64 " bytes it has", path,
                        name, header->descr, ae_shape_text(header->n_dim, header->shape, shape), data_bytes);
     return AE_OK;
 }
 
-// ---- reading ------------------------------------------------------------------------------------------------------
+// ---- reading
+// ------------------------------------------------------------------------------------------------------
 
 ae_status ae_npz_open(const char *path, ae_npz **out) {
     ae_npz *file = ae_alloc(1, sizeof *file);
@@ -219,8 +228,9 @@ static ae_status open_array(const ae_npz *file, const char *name, ae_zip_reader 
     if (!member) return ae_fail(AE_ERR_NOT_FOUND, "'%s' has no array '%s'", path, name);
     if (member->size / DEFLATE_MOST > member->packed)
         return ae_fail(AE_ERR_FORMAT,
-                       "'%s': array '%s' claims %" PRIu64 " bytes out of %" PRIu64 " compressed ones: it is damaged", path,
-                       name, member->size, member->packed);
+                       "'%s': array '%s' claims %" PRIu64 " bytes out of %" PRIu64
+                       " compressed ones: it is damaged",
+                       path, name, member->size, member->packed);
     AE_TRY(ae_zip_reader_open(file->zip, member, reader));
     return read_header(path, name, reader, header, data_bytes);
 }
@@ -265,7 +275,8 @@ static const number numbers[] = {
 
 static const number *find_number(const char *descr) {
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        if ((descr[0] == '<' || (descr[0] == '|' && numbers[i].size == 1)) && strcmp(descr + 1, numbers[i].name) == 0)
+        if ((descr[0] == '<' || (descr[0] == '|' && numbers[i].size == 1)) &&
+            strcmp(descr + 1, numbers[i].name) == 0)
             return &numbers[i];
     return NULL;
 }
@@ -281,7 +292,8 @@ static ae_status read_elements(ae_zip_reader *reader, const number *type, size_t
     return AE_OK;
 }
 
-ae_status ae_npz_read_double(const ae_npz *file, const char *name, double **values, int *n_dim, int64_t *shape) {
+ae_status ae_npz_read_double(const ae_npz *file, const char *name, double **values, int *n_dim,
+                             int64_t *shape) {
     const char *path = ae_zip_path(file->zip);
     ae_zip_reader reader = {0};
     array_header header = {0};
@@ -290,8 +302,9 @@ ae_status ae_npz_read_double(const ae_npz *file, const char *name, double **valu
     ae_status status = open_array(file, name, &reader, &header, &data_bytes);
     const number *type = find_number(header.descr);
     if (status == AE_OK && !type)
-        status = ae_fail(AE_ERR_UNSUPPORTED, "'%s': array '%s' has type '%s', expected plain numbers such as '<f4'", path,
-                         name, header.descr);
+        status = ae_fail(AE_ERR_UNSUPPORTED,
+                         "'%s': array '%s' has type '%s', expected plain numbers such as '<f4'", path, name,
+                         header.descr);
     if (status == AE_OK) status = check_data_size(path, name, &header, type->size, data_bytes);
     if (status == AE_OK) {
         result = ae_alloc((size_t)header.elements, sizeof *result);
@@ -310,11 +323,12 @@ ae_status ae_npz_read_double(const ae_npz *file, const char *name, double **valu
 }
 
 // '<U12': 12 code points of 4 bytes, the last ones 0 where the text is shorter.
-static ae_status read_text(ae_zip_reader *reader, const char *path, const char *name, const array_header *header,
-                           uint64_t data_bytes, ae_text *out) {
+static ae_status read_text(ae_zip_reader *reader, const char *path, const char *name,
+                           const array_header *header, uint64_t data_bytes, ae_text *out) {
     if (header->descr[0] != '<' || header->descr[1] != 'U' || header->n_dim != 0)
-        return ae_fail(AE_ERR_UNSUPPORTED, "'%s': array '%s' has type '%s' and %d dimensions, expected one string ('<U')",
-                       path, name, header->descr, header->n_dim);
+        return ae_fail(AE_ERR_UNSUPPORTED,
+                       "'%s': array '%s' has type '%s' and %d dimensions, expected one string ('<U')", path,
+                       name, header->descr, header->n_dim);
     uint64_t points = 0;
     for (const char *digit = header->descr + 2; *digit; digit++) {
         if (*digit < '0' || *digit > '9' || points > UINT32_MAX)
@@ -328,7 +342,8 @@ static ae_status read_text(ae_zip_reader *reader, const char *path, const char *
     for (uint64_t i = 0; i < points; i++) {
         unsigned char bytes[4];
         AE_TRY(ae_zip_reader_read(reader, bytes, sizeof bytes));
-        uint32_t point = bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
+        uint32_t point =
+            bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
         if (point == 0) {
             zeros++;
             continue;
@@ -360,7 +375,8 @@ ae_status ae_npz_read_string(const ae_npz *file, const char *name, char **text) 
     return AE_OK;
 }
 
-// ---- writing ------------------------------------------------------------------------------------------------------
+// ---- writing
+// ------------------------------------------------------------------------------------------------------
 
 // minizip opens files by name; these let it write into the stream that is already open.
 static voidpf borrow_stream(voidpf opaque, const void *name, int mode) {
@@ -399,7 +415,9 @@ static ae_status write_array_header(zipFile zip, const char *path, const char *d
     AE_TRY_GOTO(done, ae_text_printf(&header, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr));
     for (int i = 0; i < n_dim; i++)
         AE_TRY_GOTO(done, ae_text_printf(&header, "%" PRId64 "%s", shape[i],
-                                         i + 1 < n_dim ? ", " : n_dim == 1 ? "," : ""));
+                                         i + 1 < n_dim ? ", "
+                                         : n_dim == 1  ? ","
+                                                       : ""));
     AE_TRY_GOTO(done, ae_text_printf(&header, "), }"));
     int spaces = (int)(63 - header.length % 64);
     AE_TRY_GOTO(done, ae_text_printf(&header, "%*s\n", spaces, ""));
@@ -426,17 +444,22 @@ static ae_status write_text(zipFile zip, const char *path, const char *text) {
 
 static const char *descr_of(ae_dtype dtype) {
     switch (dtype) {
-    case AE_F32: return "<f4";
-    case AE_F64: return "<f8";
-    case AE_I64: return "<i8";
-    default: return NULL;
+    case AE_F32:
+        return "<f4";
+    case AE_F64:
+        return "<f8";
+    case AE_I64:
+        return "<i8";
+    default:
+        return NULL;
     }
 }
 
 static ae_status write_array(zipFile zip, const char *path, const ae_npz_array *array) {
     char *name = ae_format("%s.npy", array->name);
     if (!name) return ae_no_memory();
-    zip_fileinfo info = {.dosDate = (1u << 5 | 1u) << 16}; // 1980-01-01, as numpy: the same arrays, the same bytes
+    zip_fileinfo info = {.dosDate = (1u << 5 | 1u)
+                                    << 16}; // 1980-01-01, as numpy: the same arrays, the same bytes
     int code = zipOpenNewFileInZip64(zip, name, &info, NULL, 0, NULL, 0, NULL, 0, 0, 1);
     ae_free(name);
     if (code != ZIP_OK) return cannot_write(path);
@@ -456,13 +479,13 @@ static ae_status check_array(const char *path, const ae_npz_array *array) {
     if (array->text) {
         for (const char *c = array->text; *c; c++)
             if ((unsigned char)*c > 127)
-                return ae_fail(AE_ERR_ARGUMENT, "'%s': array '%s': the text '%s' is not ASCII", path, array->name,
-                               array->text);
+                return ae_fail(AE_ERR_ARGUMENT, "'%s': array '%s': the text '%s' is not ASCII", path,
+                               array->name, array->text);
         return AE_OK;
     }
     if (!descr_of(array->dtype))
-        return ae_fail(AE_ERR_ARGUMENT, "'%s': array '%s': type %s is not written, F32, F64 and I64 are", path,
-                       array->name, ae_dtype_name(array->dtype));
+        return ae_fail(AE_ERR_ARGUMENT, "'%s': array '%s': type %s is not written, F32, F64 and I64 are",
+                       path, array->name, ae_dtype_name(array->dtype));
     ae_tensor tensor = {.n_dim = array->n_dim};
     memcpy(tensor.shape, array->shape, sizeof tensor.shape);
     int64_t elements = ae_tensor_elements(&tensor);

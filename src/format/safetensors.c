@@ -18,7 +18,8 @@ struct ae_safetensors {
     size_t count;
 };
 
-// ---- reading ------------------------------------------------------------------------------------------------
+// ---- reading
+// ------------------------------------------------------------------------------------------------
 
 static ae_status read_shape(const char *path, const json_t *entry, ae_tensor *tensor) {
     const json_t *shape = json_object_get(entry, "shape");
@@ -26,8 +27,8 @@ static ae_status read_shape(const char *path, const json_t *entry, ae_tensor *te
         return ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s': shape is %s, expected an array of integers", path,
                        tensor->name, ae_json_type_name(shape));
     if (json_array_size(shape) > AE_MAX_DIM)
-        return ae_fail(AE_ERR_UNSUPPORTED, "'%s': tensor '%s' has %zu dimensions, at most %d are supported", path,
-                       tensor->name, json_array_size(shape), AE_MAX_DIM);
+        return ae_fail(AE_ERR_UNSUPPORTED, "'%s': tensor '%s' has %zu dimensions, at most %d are supported",
+                       path, tensor->name, json_array_size(shape), AE_MAX_DIM);
     tensor->n_dim = (int)json_array_size(shape);
     for (int i = 0; i < tensor->n_dim; i++) {
         const json_t *extent = json_array_get(shape, (size_t)i);
@@ -46,15 +47,17 @@ static ae_status read_offsets(const char *path, const json_t *entry, ae_tensor *
     const json_t *offsets = json_object_get(entry, "data_offsets");
     const json_t *begin = json_array_get(offsets, 0), *end = json_array_get(offsets, 1);
     if (json_array_size(offsets) != 2 || !json_is_integer(begin) || !json_is_integer(end))
-        return ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s': data_offsets must be two integers [begin, end]", path,
-                       tensor->name);
+        return ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s': data_offsets must be two integers [begin, end]",
+                       path, tensor->name);
     int64_t from = json_integer_value(begin), to = json_integer_value(end);
     if (from < 0 || to < from)
-        return ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s': data_offsets [%" PRId64 ", %" PRId64 "] are not a range",
-                       path, tensor->name, from, to);
+        return ae_fail(AE_ERR_FORMAT,
+                       "'%s': tensor '%s': data_offsets [%" PRId64 ", %" PRId64 "] are not a range", path,
+                       tensor->name, from, to);
     if ((uint64_t)to > data_size)
         return ae_fail(AE_ERR_FORMAT,
-                       "'%s': tensor '%s' ends at byte %" PRId64 " of the data, but the file holds only %zu bytes of "
+                       "'%s': tensor '%s' ends at byte %" PRId64
+                       " of the data, but the file holds only %zu bytes of "
                        "data: it is cut short; get it again",
                        path, tensor->name, to, data_size);
     tensor->offset = (uint64_t)from;
@@ -64,15 +67,15 @@ static ae_status read_offsets(const char *path, const json_t *entry, ae_tensor *
 
 static ae_status read_tensor(const char *path, const json_t *entry, ae_tensor *tensor, size_t data_size) {
     if (!json_is_object(entry))
-        return ae_fail(AE_ERR_FORMAT, "'%s': the entry of tensor '%s' is %s, expected an object", path, tensor->name,
-                       ae_json_type_name(entry));
+        return ae_fail(AE_ERR_FORMAT, "'%s': the entry of tensor '%s' is %s, expected an object", path,
+                       tensor->name, ae_json_type_name(entry));
     const json_t *type = json_object_get(entry, "dtype");
     if (!json_is_string(type))
         return ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s': dtype is %s, expected a string", path, tensor->name,
                        ae_json_type_name(type));
     if (!ae_dtype_parse(json_string_value(type), &tensor->dtype))
-        return ae_fail(AE_ERR_UNSUPPORTED, "'%s': tensor '%s' has dtype '%s', supported are %s", path, tensor->name,
-                       json_string_value(type), ae_dtype_list());
+        return ae_fail(AE_ERR_UNSUPPORTED, "'%s': tensor '%s' has dtype '%s', supported are %s", path,
+                       tensor->name, json_string_value(type), ae_dtype_list());
     AE_TRY(read_shape(path, entry, tensor));
     AE_TRY(read_offsets(path, entry, tensor, data_size));
 
@@ -80,10 +83,11 @@ static ae_status read_tensor(const char *path, const json_t *entry, ae_tensor *t
     int64_t elements = ae_tensor_elements(tensor);
     size_t expected;
     if (elements < 0 || __builtin_mul_overflow((size_t)elements, ae_dtype_size(tensor->dtype), &expected))
-        return ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s': shape %s has more elements than can be addressed", path,
-                       tensor->name, ae_shape_text(tensor->n_dim, tensor->shape, text));
+        return ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s': shape %s has more elements than can be addressed",
+                       path, tensor->name, ae_shape_text(tensor->n_dim, tensor->shape, text));
     if (expected != tensor->n_bytes)
-        return ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s': %s of shape %s takes %zu bytes, data_offsets give %zu", path,
+        return ae_fail(AE_ERR_FORMAT,
+                       "'%s': tensor '%s': %s of shape %s takes %zu bytes, data_offsets give %zu", path,
                        tensor->name, ae_dtype_name(tensor->dtype),
                        ae_shape_text(tensor->n_dim, tensor->shape, text), expected, tensor->n_bytes);
     return AE_OK;
@@ -92,7 +96,8 @@ static ae_status read_tensor(const char *path, const json_t *entry, ae_tensor *t
 static int compare_offsets(const void *a, const void *b) {
     const ae_tensor *x = a, *y = b;
     if (x->offset != y->offset) return x->offset < y->offset ? -1 : 1;
-    if (x->n_bytes != y->n_bytes) return x->n_bytes < y->n_bytes ? -1 : 1; // empty tensors before what follows them
+    if (x->n_bytes != y->n_bytes)
+        return x->n_bytes < y->n_bytes ? -1 : 1; // empty tensors before what follows them
     return strcmp(x->name, y->name);
 }
 
@@ -102,11 +107,13 @@ static ae_status check_cover(const ae_safetensors *file, size_t data_size) {
     for (size_t i = 0; i < file->count; i++) {
         const ae_tensor *tensor = &file->tensors[i];
         if (tensor->offset < covered)
-            return ae_fail(AE_ERR_FORMAT, "'%s': tensors '%s' and '%s' overlap at byte %" PRIu64 " of the data",
-                           file->path, file->tensors[i - 1].name, tensor->name, tensor->offset);
+            return ae_fail(AE_ERR_FORMAT,
+                           "'%s': tensors '%s' and '%s' overlap at byte %" PRIu64 " of the data", file->path,
+                           file->tensors[i - 1].name, tensor->name, tensor->offset);
         if (tensor->offset > covered)
             return ae_fail(AE_ERR_FORMAT,
-                           "'%s': bytes %" PRIu64 " to %" PRIu64 " of the data, before tensor '%s', belong to no tensor",
+                           "'%s': bytes %" PRIu64 " to %" PRIu64
+                           " of the data, before tensor '%s', belong to no tensor",
                            file->path, covered, tensor->offset, tensor->name);
         covered = tensor->offset + tensor->n_bytes;
     }
@@ -134,22 +141,25 @@ static ae_status check_metadata(const char *path, const json_t *metadata) {
 static ae_status read_header(ae_safetensors *file, const unsigned char *bytes, size_t size) {
     const char *path = file->path;
     if (size < LENGTH_BYTES)
-        return ae_fail(AE_ERR_FORMAT, "'%s' has %zu bytes: too short for a safetensors file; get it again", path,
-                       size);
+        return ae_fail(AE_ERR_FORMAT, "'%s' has %zu bytes: too short for a safetensors file; get it again",
+                       path, size);
     uint64_t length = 0;
     for (int i = LENGTH_BYTES - 1; i >= 0; i--)
         length = length << 8 | bytes[i];
     if (length > size - LENGTH_BYTES)
         return ae_fail(AE_ERR_FORMAT,
-                       "'%s': its first 8 bytes announce a header of %" PRIu64 " bytes, but the file has only %zu: it is "
+                       "'%s': its first 8 bytes announce a header of %" PRIu64
+                       " bytes, but the file has only %zu: it is "
                        "cut short, or not a safetensors file",
                        path, length, size);
     if (length > MAX_HEADER)
-        return ae_fail(AE_ERR_FORMAT, "'%s': a header of %" PRIu64 " bytes is larger than the %d that the format allows",
+        return ae_fail(AE_ERR_FORMAT,
+                       "'%s': a header of %" PRIu64 " bytes is larger than the %d that the format allows",
                        path, length, MAX_HEADER);
     const char *text = (const char *)bytes + LENGTH_BYTES;
     if (length == 0 || text[0] != '{')
-        return ae_fail(AE_ERR_FORMAT, "'%s': the header does not begin with '{': not a safetensors file", path);
+        return ae_fail(AE_ERR_FORMAT, "'%s': the header does not begin with '{': not a safetensors file",
+                       path);
     AE_TRY(ae_json_parse(path, text, (size_t)length, &file->header));
 
     size_t data_size = size - LENGTH_BYTES - (size_t)length;
@@ -171,7 +181,8 @@ static ae_status read_header(ae_safetensors *file, const unsigned char *bytes, s
     qsort(file->tensors, file->count, sizeof *file->tensors, compare_offsets);
     AE_TRY(check_cover(file, data_size));
     for (size_t i = 0; i < file->count; i++)
-        file->tensors[i].offset += LENGTH_BYTES + length; // from the start of the data to the start of the file
+        file->tensors[i].offset +=
+            LENGTH_BYTES + length; // from the start of the data to the start of the file
     file->by_name = ae_tensor_sort(file->tensors, file->count);
     return file->by_name ? AE_OK : ae_no_memory();
 }
@@ -237,7 +248,8 @@ const char *ae_safetensors_path(const ae_safetensors *file) {
     return file->path;
 }
 
-// ---- writing ------------------------------------------------------------------------------------------------
+// ---- writing
+// ------------------------------------------------------------------------------------------------
 
 // The header's entry of `tensor`, whose data begins at *offset; moves *offset behind it.
 static ae_status add_entry(json_t *header, const ae_tensor *tensor, int64_t *offset) {
@@ -247,8 +259,9 @@ static ae_status add_entry(json_t *header, const ae_tensor *tensor, int64_t *off
     if (elements < 0 || __builtin_mul_overflow((size_t)elements, ae_dtype_size(tensor->dtype), &expected) ||
         expected != tensor->n_bytes) {
         char text[AE_SHAPE_TEXT];
-        return ae_fail(AE_ERR_ARGUMENT, "tensor '%s': %zu bytes do not fit %s of shape %s", name, tensor->n_bytes,
-                       ae_dtype_name(tensor->dtype), ae_shape_text(tensor->n_dim, tensor->shape, text));
+        return ae_fail(AE_ERR_ARGUMENT, "tensor '%s': %zu bytes do not fit %s of shape %s", name,
+                       tensor->n_bytes, ae_dtype_name(tensor->dtype),
+                       ae_shape_text(tensor->n_dim, tensor->shape, text));
     }
     if (json_object_get(header, name) || strcmp(name, "__metadata__") == 0)
         return ae_fail(AE_ERR_ARGUMENT, "tensor '%s': the name is already taken", name);
@@ -277,7 +290,8 @@ ae_status ae_safetensors_header(const ae_tensor *tensors, size_t count, const js
     json_t *header = json_object();
     char *text = NULL, *result = NULL;
     ae_status status = AE_OK;
-    if (!header || (metadata && json_object_set(header, "__metadata__", (json_t *)(uintptr_t)metadata) != 0)) {
+    if (!header ||
+        (metadata && json_object_set(header, "__metadata__", (json_t *)(uintptr_t)metadata) != 0)) {
         status = ae_fail(AE_ERR_MEMORY, "out of memory while writing a safetensors header");
         goto done;
     }
@@ -288,8 +302,9 @@ ae_status ae_safetensors_header(const ae_tensor *tensors, size_t count, const js
     AE_TRY_GOTO(done, text ? AE_OK : ae_no_memory());
     size_t used = strlen(text), padded = (used + 7) / 8 * 8;
     if (padded > MAX_HEADER) {
-        status = ae_fail(AE_ERR_ARGUMENT, "a header of %zu bytes is larger than the %d that safetensors allows", padded,
-                         MAX_HEADER);
+        status =
+            ae_fail(AE_ERR_ARGUMENT, "a header of %zu bytes is larger than the %d that safetensors allows",
+                    padded, MAX_HEADER);
         goto done;
     }
     result = ae_alloc(LENGTH_BYTES + padded, 1);
@@ -306,7 +321,8 @@ done:
     return status;
 }
 
-ae_status ae_safetensors_write(const char *path, const ae_tensor *tensors, size_t count, const json_t *metadata) {
+ae_status ae_safetensors_write(const char *path, const ae_tensor *tensors, size_t count,
+                               const json_t *metadata) {
     for (size_t i = 0; i < count; i++)
         if (!tensors[i].data && tensors[i].n_bytes > 0)
             return ae_fail(AE_ERR_ARGUMENT, "'%s': tensor '%s' has no data", path, tensors[i].name);

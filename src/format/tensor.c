@@ -53,8 +53,10 @@ int64_t ae_tensor_elements(const ae_tensor *tensor) {
     bool overflow = false, empty = false;
     for (int i = 0; i < tensor->n_dim; i++) {
         if (tensor->shape[i] < 0) return -1;
-        if (tensor->shape[i] == 0) empty = true;
-        else if (__builtin_mul_overflow(n, tensor->shape[i], &n)) overflow = true;
+        if (tensor->shape[i] == 0)
+            empty = true;
+        else if (__builtin_mul_overflow(n, tensor->shape[i], &n))
+            overflow = true;
     }
     return overflow ? -1 : empty ? 0 : n;
 }
@@ -63,13 +65,15 @@ const char *ae_shape_text(int n_dim, const int64_t *shape, char text[AE_SHAPE_TE
     size_t used = 0;
     text[used++] = '[';
     for (int i = 0; i < n_dim && i < AE_MAX_DIM; i++)
-        used += (size_t)snprintf(text + used, AE_SHAPE_TEXT - used, "%s%lld", i ? ", " : "", (long long)shape[i]);
+        used +=
+            (size_t)snprintf(text + used, AE_SHAPE_TEXT - used, "%s%lld", i ? ", " : "", (long long)shape[i]);
     text[used++] = ']';
     text[used] = '\0';
     return text;
 }
 
-// ---- rows of halves -----------------------------------------------------------------------------------------
+// ---- rows of halves
+// -----------------------------------------------------------------------------------------
 
 static void f16_row_plain(const unsigned char *bytes, int64_t n, float *out) {
     for (int64_t i = 0; i < n; i++) {
@@ -87,14 +91,17 @@ static void row_f16_plain(const float *values, int64_t n, unsigned char *bytes) 
 }
 
 #if defined(__x86_64__)
-__attribute__((target("avx,f16c"))) static void f16_row_wide(const unsigned char *bytes, int64_t n, float *out) {
+__attribute__((target("avx,f16c"))) static void f16_row_wide(const unsigned char *bytes, int64_t n,
+                                                             float *out) {
     int64_t i = 0;
     for (; i + 8 <= n; i += 8)
-        _mm256_storeu_ps(out + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(bytes + 2 * i))));
+        _mm256_storeu_ps(out + i,
+                         _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(bytes + 2 * i))));
     f16_row_plain(bytes + 2 * i, n - i, out + i);
 }
 
-__attribute__((target("avx,f16c"))) static void row_f16_wide(const float *values, int64_t n, unsigned char *bytes) {
+__attribute__((target("avx,f16c"))) static void row_f16_wide(const float *values, int64_t n,
+                                                             unsigned char *bytes) {
     int64_t i = 0;
     for (; i + 8 <= n; i += 8)
         _mm_storeu_si128((__m128i *)(void *)(bytes + 2 * i),
@@ -102,7 +109,8 @@ __attribute__((target("avx,f16c"))) static void row_f16_wide(const float *values
     row_f16_plain(values + i, n - i, bytes + 2 * i);
 }
 
-// Asked of the CPU once: the question is slow in a virtual machine, and clang 14's builtin does not know F16C.
+// Asked of the CPU once: the question is slow in a virtual machine, and clang 14's builtin does not know
+// F16C.
 static bool wide_halves(void) {
     enum { NOT_ASKED, NO, YES };
     static atomic_int answer = NOT_ASKED;
@@ -138,10 +146,15 @@ static void row_f16(const float *values, int64_t n, unsigned char *bytes) {
 
 void ae_tensor_to_float(const ae_tensor *tensor, int64_t first, int64_t n, float *out) {
     if (n <= 0) return;
-    const unsigned char *bytes = (const unsigned char *)tensor->data + (size_t)first * ae_dtype_size(tensor->dtype);
+    const unsigned char *bytes =
+        (const unsigned char *)tensor->data + (size_t)first * ae_dtype_size(tensor->dtype);
     switch (tensor->dtype) {
-    case AE_F32: memcpy(out, bytes, (size_t)n * sizeof *out); break;
-    case AE_F16: f16_row(bytes, n, out); break;
+    case AE_F32:
+        memcpy(out, bytes, (size_t)n * sizeof *out);
+        break;
+    case AE_F16:
+        f16_row(bytes, n, out);
+        break;
     case AE_BF16:
         for (int64_t i = 0; i < n; i++) {
             uint16_t brain;
@@ -166,8 +179,12 @@ void ae_float_to_dtype(const float *values, int64_t n, ae_dtype dtype, void *out
     if (n <= 0) return;
     unsigned char *bytes = out;
     switch (dtype) {
-    case AE_F32: memcpy(out, values, (size_t)n * sizeof *values); break;
-    case AE_F16: row_f16(values, n, bytes); break;
+    case AE_F32:
+        memcpy(out, values, (size_t)n * sizeof *values);
+        break;
+    case AE_F16:
+        row_f16(values, n, bytes);
+        break;
     case AE_BF16:
         for (int64_t i = 0; i < n; i++) {
             uint16_t brain = ae_float_to_bf16(values[i]);
@@ -180,11 +197,13 @@ void ae_float_to_dtype(const float *values, int64_t n, ae_dtype dtype, void *out
             memcpy(bytes + 8 * i, &value, 8);
         }
         break;
-    default: memset(out, 0, (size_t)n * ae_dtype_size(dtype));
+    default:
+        memset(out, 0, (size_t)n * ae_dtype_size(dtype));
     }
 }
 
-// ---- lookup by name -----------------------------------------------------------------------------------------
+// ---- lookup by name
+// -----------------------------------------------------------------------------------------
 
 static int compare_names(const void *a, const void *b) {
     const ae_tensor *const *x = a, *const *y = b;

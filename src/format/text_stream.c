@@ -19,14 +19,14 @@ struct ae_text_stream {
 
     // The file that is open: one of the three.
     compression compression;
-    FILE *plain;           // PLAIN, ZSTD
+    FILE *plain; // PLAIN, ZSTD
     gzFile gzip;
-    ZSTD_DStream *zstd;    // made once, reset for each file
+    ZSTD_DStream *zstd; // made once, reset for each file
     bool is_json, is_open, at_end;
     size_t zstd_need;      // 0: between frames
     unsigned char *packed; // [CHUNK], for zstd
     ZSTD_inBuffer packed_left;
-    uint64_t line;         // of the document handed out last, from 1
+    uint64_t line; // of the document handed out last, from 1
 
     char *chunk; // [CHUNK] of text
     size_t chunk_begin, chunk_end;
@@ -34,7 +34,8 @@ struct ae_text_stream {
     json_t *document;
 };
 
-// ---- a file -------------------------------------------------------------------------------------------------------
+// ---- a file
+// -------------------------------------------------------------------------------------------------------
 
 static const char *current_path(const ae_text_stream *s) {
     return s->paths[s->next_path - 1];
@@ -53,7 +54,8 @@ static void close_file(ae_text_stream *s) {
     s->is_open = false;
 }
 
-// The name says what a file is; a compressed file under another name would pass for text, so its first bytes are looked at.
+// The name says what a file is; a compressed file under another name would pass for text, so its first bytes
+// are looked at.
 static ae_status check_magic(FILE *stream, const char *path, compression expected) {
     static const unsigned char gzip[] = {0x1f, 0x8b}, zstd[] = {0x28, 0xb5, 0x2f, 0xfd};
     unsigned char start[4];
@@ -75,7 +77,8 @@ static ae_status check_magic(FILE *stream, const char *path, compression expecte
 static ae_status open_zstd(ae_text_stream *s) {
     if (!s->zstd) s->zstd = ZSTD_createDStream();
     if (!s->packed) s->packed = ae_alloc(CHUNK, 1);
-    if (!s->zstd || !s->packed) return ae_fail(AE_ERR_MEMORY, "out of memory while opening '%s'", current_path(s));
+    if (!s->zstd || !s->packed)
+        return ae_fail(AE_ERR_MEMORY, "out of memory while opening '%s'", current_path(s));
     ZSTD_DCtx_reset(s->zstd, ZSTD_reset_session_only);
     s->packed_left = (ZSTD_inBuffer){.src = s->packed};
     s->zstd_need = 0;
@@ -106,8 +109,8 @@ static ae_status open_file(ae_text_stream *s, const char *path) {
 }
 
 static ae_status damaged(const ae_text_stream *s, const char *why) {
-    return ae_fail(AE_ERR_FORMAT, "'%s': after line %llu the compressed data is damaged or cut short: %s", current_path(s),
-                   (unsigned long long)s->line, why);
+    return ae_fail(AE_ERR_FORMAT, "'%s': after line %llu the compressed data is damaged or cut short: %s",
+                   current_path(s), (unsigned long long)s->line, why);
 }
 
 static ae_status read_gzip(ae_text_stream *s, size_t *length) {
@@ -115,7 +118,8 @@ static ae_status read_gzip(ae_text_stream *s, size_t *length) {
     int code;
     const char *why = gzerror(s->gzip, &code);
     // A file that is cut short gives what it has and Z_BUF_ERROR behind it.
-    if (n < 0 || (n == 0 && code == Z_BUF_ERROR)) return damaged(s, code == Z_BUF_ERROR ? "it ends too early" : why);
+    if (n < 0 || (n == 0 && code == Z_BUF_ERROR))
+        return damaged(s, code == Z_BUF_ERROR ? "it ends too early" : why);
     *length = (size_t)n;
     return AE_OK;
 }
@@ -149,7 +153,8 @@ static ae_status fill(ae_text_stream *s) {
         AE_TRY(read_zstd(s, &length));
     } else {
         length = fread(s->chunk, 1, CHUNK, s->plain);
-        if (length == 0 && ferror(s->plain)) return ae_fail_errno(AE_ERR_IO, "cannot read '%s'", current_path(s));
+        if (length == 0 && ferror(s->plain))
+            return ae_fail_errno(AE_ERR_IO, "cannot read '%s'", current_path(s));
     }
     s->chunk_begin = 0;
     s->chunk_end = length;
@@ -157,7 +162,8 @@ static ae_status fill(ae_text_stream *s) {
     return AE_OK;
 }
 
-// ---- lines and documents ------------------------------------------------------------------------------------------
+// ---- lines and documents
+// ------------------------------------------------------------------------------------------
 
 // The next line of the file, without its end; *line is NULL at the end of the file.
 static ae_status next_line(ae_text_stream *s, const char **line, size_t *length) {

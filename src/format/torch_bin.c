@@ -27,10 +27,11 @@ static ae_status refuse_old_format(const char *path) {
     bool old = map.size >= sizeof magic && memcmp(map.data, magic, sizeof magic) == 0;
     ae_map_close(&map);
     if (!old) return AE_OK;
-    return ae_fail(AE_ERR_UNSUPPORTED,
-                   "'%s' is in torch's format of before version 1.6, which is not read; convert it once: python -c "
-                   "\"import sys, torch; f = sys.argv[1]; torch.save(torch.load(f, map_location='cpu'), f)\" FILE",
-                   path);
+    return ae_fail(
+        AE_ERR_UNSUPPORTED,
+        "'%s' is in torch's format of before version 1.6, which is not read; convert it once: python -c "
+        "\"import sys, torch; f = sys.argv[1]; torch.save(torch.load(f, map_location='cpu'), f)\" FILE",
+        path);
 }
 
 // "archive" of "archive/data.pkl"; the folder is named after the file that was written.
@@ -41,7 +42,8 @@ static ae_status find_root(const ae_torch_bin *file, const char **root, size_t *
         const char *name = ae_zip_at(file->zip, i)->name, *slash = strchr(name, '/');
         if (!slash || strcmp(slash, tail) != 0) continue;
         if (found)
-            return ae_fail(AE_ERR_FORMAT, "'%s' holds both '%s' and '%s'", ae_zip_path(file->zip), found, name);
+            return ae_fail(AE_ERR_FORMAT, "'%s' holds both '%s' and '%s'", ae_zip_path(file->zip), found,
+                           name);
         found = name;
     }
     if (!found)
@@ -53,8 +55,8 @@ static ae_status find_root(const ae_torch_bin *file, const char **root, size_t *
 }
 
 // The member root/name; NULL where it is not there. *status tells of lack of memory.
-static const ae_zip_member *find_member(const ae_torch_bin *file, const char *root, size_t length, const char *name,
-                                        ae_status *status) {
+static const ae_zip_member *find_member(const ae_torch_bin *file, const char *root, size_t length,
+                                        const char *name, ae_status *status) {
     char *full = ae_format("%.*s/%s", (int)length, root, name);
     *status = full ? AE_OK : ae_no_memory();
     const ae_zip_member *member = full ? ae_zip_find(file->zip, full) : NULL;
@@ -75,24 +77,28 @@ static ae_status check_kind(const ae_torch_bin *file, const char *root, size_t l
     const unsigned char *order;
     AE_TRY(ae_zip_stored(file->zip, member, &order, NULL));
     if (member->size != 6 || memcmp(order, "little", 6) != 0)
-        return ae_fail(AE_ERR_UNSUPPORTED, "'%s' is of byte order '%.*s', only 'little' is read", ae_zip_path(file->zip),
-                       member->size < 20 ? (int)member->size : 20, (const char *)order);
+        return ae_fail(AE_ERR_UNSUPPORTED, "'%s' is of byte order '%.*s', only 'little' is read",
+                       ae_zip_path(file->zip), member->size < 20 ? (int)member->size : 20,
+                       (const char *)order);
     return AE_OK;
 }
 
-static ae_status check_pickle(const ae_torch_bin *file, const ae_zip_member *member, const unsigned char *bytes) {
+static ae_status check_pickle(const ae_torch_bin *file, const ae_zip_member *member,
+                              const unsigned char *bytes) {
     const char *path = ae_zip_path(file->zip);
     if (member->size > MAX_PICKLE)
         return ae_fail(AE_ERR_UNSUPPORTED, "'%s': a data.pkl of %" PRIu64 " bytes, at most %d are read", path,
                        member->size, MAX_PICKLE);
     // torch.serialization.set_crc32_options(False) leaves the checksums out: zero.
     if (member->crc != 0 && crc32(0, bytes, (uInt)member->size) != member->crc)
-        return ae_fail(AE_ERR_FORMAT, "'%s': the checksum of member '%s' is wrong: the file is damaged; get it again",
-                       path, member->name);
+        return ae_fail(AE_ERR_FORMAT,
+                       "'%s': the checksum of member '%s' is wrong: the file is damaged; get it again", path,
+                       member->name);
     return AE_OK;
 }
 
-// An extent of 1 is never stepped over, so its stride says nothing; nor do those of a tensor without elements.
+// An extent of 1 is never stepped over, so its stride says nothing; nor do those of a tensor without
+// elements.
 static bool is_contiguous(const ae_torch_entry *entry) {
     int64_t stride = 1;
     for (int i = entry->n_dim - 1; i >= 0; i--) {
@@ -102,8 +108,8 @@ static bool is_contiguous(const ae_torch_entry *entry) {
     return true;
 }
 
-static ae_status place_tensor(const ae_torch_bin *file, const char *root, size_t length, const ae_torch_entry *entry,
-                              ae_tensor *tensor) {
+static ae_status place_tensor(const ae_torch_bin *file, const char *root, size_t length,
+                              const ae_torch_entry *entry, ae_tensor *tensor) {
     const char *path = ae_zip_path(file->zip), *name = entry->name;
     char shape[AE_SHAPE_TEXT], strides[AE_SHAPE_TEXT];
     tensor->name = name;
@@ -112,16 +118,19 @@ static ae_status place_tensor(const ae_torch_bin *file, const char *root, size_t
     memcpy(tensor->shape, entry->shape, sizeof tensor->shape);
     ae_shape_text(entry->n_dim, entry->shape, shape);
     int64_t elements = ae_tensor_elements(tensor), end;
-    if (elements < 0) return ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s': shape %s is not valid", path, name, shape);
+    if (elements < 0)
+        return ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s': shape %s is not valid", path, name, shape);
     if (elements > 0 && !is_contiguous(entry))
-        return ae_fail(AE_ERR_UNSUPPORTED,
-                       "'%s': tensor '%s' of shape %s has strides %s: it is transposed or a view, which is not read; "
-                       "make it contiguous and save again",
-                       path, name, shape, ae_shape_text(entry->n_dim, entry->stride, strides));
-    if (entry->offset < 0 || __builtin_add_overflow(entry->offset, elements, &end) || end > entry->storage_elements)
+        return ae_fail(
+            AE_ERR_UNSUPPORTED,
+            "'%s': tensor '%s' of shape %s has strides %s: it is transposed or a view, which is not read; "
+            "make it contiguous and save again",
+            path, name, shape, ae_shape_text(entry->n_dim, entry->stride, strides));
+    if (entry->offset < 0 || __builtin_add_overflow(entry->offset, elements, &end) ||
+        end > entry->storage_elements)
         return ae_fail(AE_ERR_FORMAT,
-                       "'%s': tensor '%s': shape %s from element %" PRId64 " on does not fit its storage of %" PRId64
-                       " elements",
+                       "'%s': tensor '%s': shape %s from element %" PRId64
+                       " on does not fit its storage of %" PRId64 " elements",
                        path, name, shape, entry->offset, entry->storage_elements);
 
     ae_text member_name = {0};
@@ -131,14 +140,15 @@ static ae_status place_tensor(const ae_torch_bin *file, const char *root, size_t
     ae_free(member_name.data);
     if (status != AE_OK) return status;
     if (!member)
-        return ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s': its storage 'data/%s' is not in the archive", path, name,
-                       entry->storage);
+        return ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s': its storage 'data/%s' is not in the archive", path,
+                       name, entry->storage);
     size_t item = ae_dtype_size(entry->dtype), needed;
     if (__builtin_mul_overflow((size_t)entry->storage_elements, item, &needed) || needed > member->size)
         return ae_fail(AE_ERR_FORMAT,
-                       "'%s': tensor '%s': its storage should have %" PRId64 " elements of %s, but '%s' has %" PRIu64
-                       " bytes",
-                       path, name, entry->storage_elements, ae_dtype_name(entry->dtype), member->name, member->size);
+                       "'%s': tensor '%s': its storage should have %" PRId64
+                       " elements of %s, but '%s' has %" PRIu64 " bytes",
+                       path, name, entry->storage_elements, ae_dtype_name(entry->dtype), member->name,
+                       member->size);
     const unsigned char *data;
     uint64_t offset;
     AE_TRY(ae_zip_stored(file->zip, member, &data, &offset));
@@ -161,7 +171,8 @@ static ae_status check_names(const ae_torch_bin *file) {
     ae_status status = AE_OK;
     for (size_t i = 1; status == AE_OK && i < file->count; i++)
         if (strcmp(sorted[i - 1]->name, sorted[i]->name) == 0)
-            status = ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s' is there twice", ae_zip_path(file->zip), sorted[i]->name);
+            status = ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s' is there twice", ae_zip_path(file->zip),
+                             sorted[i]->name);
     ae_free(sorted);
     return status;
 }
@@ -176,7 +187,8 @@ static ae_status read_archive(ae_torch_bin *file) {
     const unsigned char *pickle;
     AE_TRY(ae_zip_stored(file->zip, member, &pickle, NULL));
     AE_TRY(check_pickle(file, member, pickle));
-    AE_TRY(ae_torch_unpickle(ae_zip_path(file->zip), pickle, (size_t)member->size, file->arena, &entries, &count));
+    AE_TRY(ae_torch_unpickle(ae_zip_path(file->zip), pickle, (size_t)member->size, file->arena, &entries,
+                             &count));
     file->tensors = ae_alloc(count, sizeof *file->tensors);
     if (!file->tensors) return ae_no_memory();
     for (size_t i = 0; i < count; i++)

@@ -4,7 +4,8 @@
 #include <string.h>
 #include <utf8proc.h>
 
-// ---- values -----------------------------------------------------------------------------------------------------
+// ---- values
+// -----------------------------------------------------------------------------------------------------
 
 typedef enum value_kind {
     NONE,
@@ -23,8 +24,8 @@ typedef enum value_kind {
 } value_kind;
 
 static const char *const kind_names[] = {
-    "None",   "a boolean", "an integer", "a float",            "a string",      "bytes",    "a tuple",
-    "a list", "a dict",    "a function", "a storage",          "a tensor",      "a mark",
+    "None",   "a boolean", "an integer", "a float",   "a string", "bytes",  "a tuple",
+    "a list", "a dict",    "a function", "a storage", "a tensor", "a mark",
 };
 
 typedef enum callable { ORDERED_DICT, REBUILD_TENSOR, REBUILD_PARAMETER, STORAGE_TYPE } callable;
@@ -103,7 +104,8 @@ static ae_status new_value(machine *m, value_kind kind, value **out) {
     return AE_OK;
 }
 
-// ---- stack and memo ---------------------------------------------------------------------------------------------
+// ---- stack and memo
+// ---------------------------------------------------------------------------------------------
 
 static ae_status push(machine *m, value *v) {
     AE_TRY(ae_grow((void **)&m->stack, &m->stack_capacity, m->depth + 1, sizeof *m->stack));
@@ -125,7 +127,8 @@ static ae_status top(machine *m, value_kind kind, value **out) {
     return AE_OK;
 }
 
-// Takes everything above the topmost mark, and the mark, off the stack; the items stay readable until the next push.
+// Takes everything above the topmost mark, and the mark, off the stack; the items stay readable until the
+// next push.
 static ae_status pop_mark(machine *m, value ***items, size_t *count) {
     size_t at = m->depth;
     while (at > 0 && m->stack[at - 1]->kind != MARK)
@@ -166,7 +169,8 @@ static ae_status sequence_add(machine *m, value *sequence, value *const *items, 
         sequence->sequence.items = grown;
         sequence->sequence.capacity = capacity;
     }
-    if (count > 0) memcpy(sequence->sequence.items + sequence->sequence.count, items, count * sizeof(value *));
+    if (count > 0)
+        memcpy(sequence->sequence.items + sequence->sequence.count, items, count * sizeof(value *));
     sequence->sequence.count = needed;
     return AE_OK;
 }
@@ -178,7 +182,8 @@ static ae_status push_sequence(machine *m, value_kind kind, value *const *items,
     return push(m, v);
 }
 
-// ---- arguments of opcodes ---------------------------------------------------------------------------------------
+// ---- arguments of opcodes
+// ---------------------------------------------------------------------------------------
 
 static ae_status take(machine *m, uint64_t length, const unsigned char **out) {
     if (length > m->size - m->position) return malformed(m, "it ends within an opcode's argument");
@@ -212,8 +217,8 @@ static ae_status push_long(machine *m, int width) {
     const unsigned char *bytes;
     AE_TRY(take(m, length, &bytes));
     if (length > 8)
-        return ae_fail(AE_ERR_UNSUPPORTED, "'%s': an integer of %" PRIu64 " bytes at byte %zu of the pickle", m->path,
-                       length, m->opcode_at);
+        return ae_fail(AE_ERR_UNSUPPORTED, "'%s': an integer of %" PRIu64 " bytes at byte %zu of the pickle",
+                       m->path, length, m->opcode_at);
     uint64_t number = length > 0 && bytes[length - 1] & 0x80 ? UINT64_MAX : 0;
     for (size_t i = (size_t)length; i > 0; i--)
         number = number << 8 | bytes[i - 1];
@@ -244,7 +249,8 @@ static ae_status push_string(machine *m, value_kind kind, int width) {
     return push(m, v);
 }
 
-// ---- globals and what they do -----------------------------------------------------------------------------------
+// ---- globals and what they do
+// -----------------------------------------------------------------------------------
 
 static bool is_text(const char *text, const char *bytes, size_t length) {
     return strlen(text) == length && memcmp(text, bytes, length) == 0;
@@ -261,11 +267,12 @@ static ae_status push_global(machine *m, const char *module, size_t module_lengt
         v->global = &known_globals[i];
         return push(m, v);
     }
-    return ae_fail(AE_ERR_UNSUPPORTED,
-                   "'%s': the file asks for Python's '%.*s.%.*s', which is refused: only what a state dict of plain "
-                   "tensors needs is read; if you trust the file, save its state dict anew as safetensors",
-                   m->path, (int)(module_length < 200 ? module_length : 200), module,
-                   (int)(name_length < 200 ? name_length : 200), name);
+    return ae_fail(
+        AE_ERR_UNSUPPORTED,
+        "'%s': the file asks for Python's '%.*s.%.*s', which is refused: only what a state dict of plain "
+        "tensors needs is read; if you trust the file, save its state dict anew as safetensors",
+        m->path, (int)(module_length < 200 ? module_length : 200), module,
+        (int)(name_length < 200 ? name_length : 200), name);
 }
 
 static ae_status take_line(machine *m, const char **line, size_t *length) {
@@ -290,7 +297,8 @@ static ae_status stack_global(machine *m) {
     value *name, *module;
     AE_TRY(pop(m, &name));
     AE_TRY(pop(m, &module));
-    if (name->kind != STRING || module->kind != STRING) return malformed(m, "a global's name is not a string");
+    if (name->kind != STRING || module->kind != STRING)
+        return malformed(m, "a global's name is not a string");
     return push_global(m, module->string.text, module->string.length, name->string.text, name->string.length);
 }
 
@@ -299,7 +307,8 @@ static ae_status persistent_id(machine *m) {
     value *id;
     AE_TRY(pop(m, &id));
     value **items = id->kind == TUPLE ? id->sequence.items : NULL;
-    if (!items || id->sequence.count != 5 || items[0]->kind != STRING || strcmp(items[0]->string.text, "storage") != 0)
+    if (!items || id->sequence.count != 5 || items[0]->kind != STRING ||
+        strcmp(items[0]->string.text, "storage") != 0)
         return malformed(m, "a persistent id is not a storage's");
     if (items[1]->kind != GLOBAL || items[1]->global->callable != STORAGE_TYPE || items[2]->kind != STRING ||
         items[4]->kind != INTEGER || items[4]->integer < 0)
@@ -316,7 +325,8 @@ static ae_status take_extents(machine *m, const value *tuple, int n_dim, int64_t
     if (tuple->kind != TUPLE || tuple->sequence.count != (size_t)n_dim)
         return malformed(m, "a tensor's shape and stride do not fit together");
     for (int i = 0; i < n_dim; i++) {
-        if (tuple->sequence.items[i]->kind != INTEGER) return malformed(m, "a tensor's shape or stride is no integer");
+        if (tuple->sequence.items[i]->kind != INTEGER)
+            return malformed(m, "a tensor's shape or stride is no integer");
         out[i] = tuple->sequence.items[i]->integer;
     }
     return AE_OK;
@@ -324,11 +334,12 @@ static ae_status take_extents(machine *m, const value *tuple, int n_dim, int64_t
 
 // _rebuild_tensor_v2(storage, offset, shape, stride, requires_grad, backward_hooks[, metadata])
 static ae_status rebuild_tensor(machine *m, value *const *items, size_t count) {
-    if (count < 6 || count > 7 || items[0]->kind != STORAGE || items[1]->kind != INTEGER || items[2]->kind != TUPLE)
+    if (count < 6 || count > 7 || items[0]->kind != STORAGE || items[1]->kind != INTEGER ||
+        items[2]->kind != TUPLE)
         return malformed(m, "the arguments of torch._utils._rebuild_tensor_v2 are not valid");
     if (items[2]->sequence.count > AE_MAX_DIM)
-        return ae_fail(AE_ERR_UNSUPPORTED, "'%s': a tensor with %zu dimensions, at most %d are supported", m->path,
-                       items[2]->sequence.count, AE_MAX_DIM);
+        return ae_fail(AE_ERR_UNSUPPORTED, "'%s': a tensor with %zu dimensions, at most %d are supported",
+                       m->path, items[2]->sequence.count, AE_MAX_DIM);
     value *v;
     AE_TRY(new_value(m, TENSOR, &v));
     ae_torch_entry *entry = v->tensor = ae_arena_alloc(m->arena, 1, sizeof *entry);
@@ -347,14 +358,16 @@ static ae_status reduce(machine *m) {
     value *arguments, *function;
     AE_TRY(pop(m, &arguments));
     AE_TRY(pop(m, &function));
-    if (arguments->kind != TUPLE || function->kind != GLOBAL) return malformed(m, "a call of what is no function");
+    if (arguments->kind != TUPLE || function->kind != GLOBAL)
+        return malformed(m, "a call of what is no function");
     value *const *items = arguments->sequence.items;
     size_t count = arguments->sequence.count;
     switch (function->global->callable) {
     case ORDERED_DICT:
         if (count != 0) return malformed(m, "an OrderedDict made from arguments");
         return push_sequence(m, DICT, NULL, 0);
-    case REBUILD_TENSOR: return rebuild_tensor(m, items, count);
+    case REBUILD_TENSOR:
+        return rebuild_tensor(m, items, count);
     case REBUILD_PARAMETER: // (tensor, requires_grad, backward_hooks): the tensor itself
         if (count != 3 || items[0]->kind != TENSOR)
             return malformed(m, "the arguments of torch._utils._rebuild_parameter are not valid");
@@ -380,7 +393,8 @@ static ae_status set_items(machine *m, value *const *items, size_t count) {
     return sequence_add(m, dict, items, count);
 }
 
-// ---- the machine ------------------------------------------------------------------------------------------------
+// ---- the machine
+// ------------------------------------------------------------------------------------------------
 
 /* opcode, its name in Python's pickle module, what it does */
 #define OPCODES(X)                                                                                           \
@@ -409,7 +423,8 @@ static ae_status run_number(machine *m, unsigned char opcode) {
     int width = opcode == 'K' ? 1 : opcode == 'M' ? 2 : opcode == 'G' ? 8 : 4;
     uint64_t number;
     AE_TRY(take_number(m, width, &number));
-    if (opcode != 'G') return push_integer(m, opcode == 'J' ? (int64_t)(int32_t)(uint32_t)number : (int64_t)number);
+    if (opcode != 'G')
+        return push_integer(m, opcode == 'J' ? (int64_t)(int32_t)(uint32_t)number : (int64_t)number);
     value *v; // a float's value is never asked for
     AE_TRY(new_value(m, REAL, &v));
     return push(m, v);
@@ -426,22 +441,31 @@ static ae_status run_memo(machine *m, unsigned char opcode) {
 // Opcodes that take the newest 1, 2 or 3 values, or all those since the mark.
 static ae_status run_collection(machine *m, unsigned char opcode) {
     value **items, *list, *taken[3];
-    size_t count = opcode == 0x85 || opcode == 'a' ? 1 : opcode == 0x86 || opcode == 's' ? 2 : opcode == 0x87 ? 3 : 0;
+    size_t count = opcode == 0x85 || opcode == 'a'   ? 1
+                   : opcode == 0x86 || opcode == 's' ? 2
+                   : opcode == 0x87                  ? 3
+                                                     : 0;
     for (size_t i = count; i > 0; i--)
         AE_TRY(pop(m, &taken[i - 1]));
     items = taken;
     if (count == 0) AE_TRY(pop_mark(m, &items, &count));
     switch (opcode) {
     case 'a':
-    case 'e': AE_TRY(top(m, LIST, &list)); return sequence_add(m, list, items, count);
+    case 'e':
+        AE_TRY(top(m, LIST, &list));
+        return sequence_add(m, list, items, count);
     case 's':
-    case 'u': return set_items(m, items, count);
-    case 'l': return push_sequence(m, LIST, items, count);
+    case 'u':
+        return set_items(m, items, count);
+    case 'l':
+        return push_sequence(m, LIST, items, count);
     case 'd':
         if (count % 2 != 0) return malformed(m, "a dict gets a key without a value");
         return push_sequence(m, DICT, items, count);
-    case '1': return AE_OK; // POP_MARK
-    default: return push_sequence(m, TUPLE, items, count);
+    case '1':
+        return AE_OK; // POP_MARK
+    default:
+        return push_sequence(m, TUPLE, items, count);
     }
 }
 
@@ -451,7 +475,8 @@ static ae_status step(machine *m, unsigned char opcode) {
     uint64_t number;
     switch (opcode) {
 #define OPCODE_CASE(code, name, action)                                                                      \
-    case code: return action;
+    case code:                                                                                               \
+        return action;
         OPCODES(OPCODE_CASE)
 #undef OPCODE_CASE
     case 'K': // BININT1
@@ -477,8 +502,9 @@ static ae_status step(machine *m, unsigned char opcode) {
     case 'u':  // SETITEMS
     case '1':  // POP_MARK
         return run_collection(m, opcode);
-    case '0': return pop(m, &v); // POP
-    case '2':                    // DUP
+    case '0':
+        return pop(m, &v); // POP
+    case '2':              // DUP
         AE_TRY(pop(m, &v));
         AE_TRY(push(m, v));
         return push(m, v);
@@ -489,12 +515,13 @@ static ae_status step(machine *m, unsigned char opcode) {
     case 0x80: // PROTO
         AE_TRY(take(m, 1, &ignored));
         if (ignored[0] < 2 || ignored[0] > 5)
-            return ae_fail(AE_ERR_UNSUPPORTED, "'%s': pickle protocol %d, supported are 2 to 5", m->path, ignored[0]);
+            return ae_fail(AE_ERR_UNSUPPORTED, "'%s': pickle protocol %d, supported are 2 to 5", m->path,
+                           ignored[0]);
         return AE_OK;
     default:
         return ae_fail(AE_ERR_UNSUPPORTED,
-                       "'%s': pickle opcode 0x%02x at byte %zu is refused: a state dict has no need of it", m->path,
-                       opcode, m->opcode_at);
+                       "'%s': pickle opcode 0x%02x at byte %zu is refused: a state dict has no need of it",
+                       m->path, opcode, m->opcode_at);
     }
 }
 
@@ -515,9 +542,11 @@ static ae_status run(machine *m, value **out) {
     return malformed(m, "it ends without a stop");
 }
 
-// ---- the state dict ---------------------------------------------------------------------------------------------
+// ---- the state dict
+// ---------------------------------------------------------------------------------------------
 
-static ae_status read_state_dict(const machine *m, const value *dict, ae_torch_entry **entries, size_t *count) {
+static ae_status read_state_dict(const machine *m, const value *dict, ae_torch_entry **entries,
+                                 size_t *count) {
     if (dict->kind != DICT)
         return ae_fail(AE_ERR_UNSUPPORTED, "'%s' holds %s, expected a state dict: a dict of tensors", m->path,
                        kind_names[dict->kind]);
@@ -527,15 +556,16 @@ static ae_status read_state_dict(const machine *m, const value *dict, ae_torch_e
     for (size_t i = 0; i < n; i++) {
         const value *key = dict->sequence.items[2 * i], *v = dict->sequence.items[2 * i + 1];
         if (key->kind != STRING)
-            return ae_fail(AE_ERR_UNSUPPORTED, "'%s': a key of the state dict is %s, expected a string", m->path,
-                           kind_names[key->kind]);
+            return ae_fail(AE_ERR_UNSUPPORTED, "'%s': a key of the state dict is %s, expected a string",
+                           m->path, kind_names[key->kind]);
         if (strlen(key->string.text) != key->string.length)
             return ae_fail(AE_ERR_FORMAT, "'%s': the tensor name '%s...' holds a NUL character", m->path,
                            key->string.text);
         if (v->kind != TENSOR)
-            return ae_fail(AE_ERR_UNSUPPORTED,
-                           "'%s': entry '%s' is %s, not a tensor: no plain state dict; save the state dict alone",
-                           m->path, key->string.text, kind_names[v->kind]);
+            return ae_fail(
+                AE_ERR_UNSUPPORTED,
+                "'%s': entry '%s' is %s, not a tensor: no plain state dict; save the state dict alone",
+                m->path, key->string.text, kind_names[v->kind]);
         list[i] = *v->tensor;
         list[i].name = key->string.text;
     }

@@ -5,174 +5,157 @@
 
 #include "base/memory.h"
 
+// Sizes of the fixed parts of an archive's records (PKWARE's APPNOTE.TXT 6.3, sections 4.3.7 to 4.3.16).
+enum {
+    LOCAL_HEADER = 30,
+    DIRECTORY_ENTRY = 46,
+    END_RECORD = 22,
+    END_RECORD_64 = 56,
+    LOCATOR_64 = 20,
+    MAX_COMMENT = 65535,
+    EXTRA_64 = 1, // id of the extra field with the sizes that take more than 32 bits
+};
+
 struct ae_zip {
     ae_map map;
-    ae_arena *arena;
+    ae_arena *arena; // names
     ae_zip_member *members;
     const ae_zip_member **by_name;
     size_t count;
+    uint64_t directory; // where it begins: members lie before it
 };
 
-// ---- minizip's file functions over a mapping ------------------------------------------------------------------
-
-typedef struct cursor {
-    const ae_map *map;
-    uint64_t position;
-} cursor;
-
-static voidpf memory_open(voidpf opaque, const void *name, int mode) {
-    (void)name;
-    (void)mode;
-    return opaque;
+static uint64_t number(const unsigned char *bytes, int width) {
+    uint64_t value = 0;
+    for (int i = width - 1; i >= 0; i--)
+        value = value << 8 | bytes[i];
+    return value;
 }
 
-static uLong memory_read(voidpf opaque, voidpf stream, void *buffer, uLong size) {
-    (void)opaque;
-    cursor *place = stream;
-    uint64_t left = place->position < place->map->size ? place->map->size - place->position : 0;
-    if (size > left) size = (uLong)left;
-    if (size > 0) memcpy(buffer, place->map->data + place->position, size);
-    place->position += size;
-    return size;
+static bool is_record(const unsigned char *bytes, const char *signature) {
+    return memcmp(bytes, signature, 4) == 0;
 }
 
-static uLong memory_write(voidpf opaque, voidpf stream, const void *buffer, uLong size) {
-    (void)opaque;
-    (void)stream;
-    (void)buffer;
-    (void)size;
-    return 0;
-}
+// ---- the directory ------------------------------------------------------------------------------------------
 
-static ZPOS64_T memory_tell(voidpf opaque, voidpf stream) {
-    (void)opaque;
-    return ((const cursor *)stream)->position;
-}
-
-static long memory_seek(voidpf opaque, voidpf stream, ZPOS64_T offset, int origin) {
-    (void)opaque;
-    cursor *place = stream;
-    uint64_t base = origin == ZLIB_FILEFUNC_SEEK_SET ? 0
-                    : origin == ZLIB_FILEFUNC_SEEK_CUR ? place->position
-                                                       : place->map->size;
-    // Offsets come from the file: what leads outside the mapping is refused, wrapped round or not.
-    uint64_t target = base + offset;
-    if (target > place->map->size) return -1;
-    place->position = target;
-    return 0;
-}
-
-static int memory_close(voidpf opaque, voidpf stream) {
-    (void)opaque;
-    ae_free(stream);
-    return 0;
-}
-
-static int memory_error(voidpf opaque, voidpf stream) {
-    (void)opaque;
-    (void)stream;
-    return 0;
-}
-
-static ae_status no_archive(const ae_zip *zip) {
-    ae_fail(AE_ERR_FORMAT, "'%s' is not a zip archive, or is cut short: it has no zip directory at its end",
-            zip->map.path);
+static ae_status damaged(const ae_zip *zip, const char *what) {
+    ae_fail(AE_ERR_FORMAT, "'%s': %s; the file is damaged: get it again", zip->map.path, what);
     return AE_ERR_FORMAT;
 }
 
-static ae_status open_handle(const ae_zip *zip, unzFile *out) {
-    cursor *place = ae_alloc(1, sizeof *place); // freed by memory_close, which minizip calls on failure too
-    if (!place) return AE_ERR_MEMORY;
-    place->map = &zip->map;
-    zlib_filefunc64_def functions = {
-        .zopen64_file = memory_open,
-        .zread_file = memory_read,
-        .zwrite_file = memory_write,
-        .ztell64_file = memory_tell,
-        .zseek64_file = memory_seek,
-        .zclose_file = memory_close,
-        .zerror_file = memory_error,
-        .opaque = place,
-    };
-    *out = unzOpen2_64(zip->map.path, &functions);
-    return *out ? AE_OK : no_archive(zip);
+// An archive ends in this record and a comment of the length that the record states.
+static const unsigned char *find_end_record(const ae_map *map) {
+    for (size_t comment = 0; comment <= MAX_COMMENT && comment + END_RECORD <= map->size; comment++) {
+        const unsigned char *record = map->data + map->size - comment - END_RECORD;
+        if (is_record(record, "PK\5\6") && number(record + 20, 2) == comment) return record;
+    }
+    return NULL;
 }
 
-// ---- the directory ----------------------------------------------------------------------------------------------
+typedef struct directory {
+    const unsigned char *next, *end;
+    uint64_t entries;
+} directory;
+
+static ae_status find_directory(ae_zip *zip, directory *out) {
+    const unsigned char *data = zip->map.data, *end = find_end_record(&zip->map);
+    if (!end)
+        return ae_fail(AE_ERR_FORMAT,
+                       "'%s' is not a zip archive, or is cut short: it has no zip directory at its end",
+                       zip->map.path);
+    uint64_t entries = number(end + 10, 2), size = number(end + 12, 4), begin = number(end + 16, 4);
+    uint64_t limit = (uint64_t)(end - data);
+    if (limit >= LOCATOR_64 && is_record(end - LOCATOR_64, "PK\6\7")) {
+        uint64_t at = number(end - LOCATOR_64 + 8, 8);
+        limit -= LOCATOR_64;
+        if (at > limit || limit - at < END_RECORD_64 || !is_record(data + at, "PK\6\6"))
+            return damaged(zip, "the zip64 end record is not where the archive says");
+        entries = number(data + at + 32, 8);
+        size = number(data + at + 40, 8);
+        begin = number(data + at + 48, 8);
+        limit = at;
+    }
+    if (begin > limit || size > limit - begin || entries > size / DIRECTORY_ENTRY)
+        return damaged(zip, "the zip directory is not where the archive says");
+    zip->directory = begin;
+    *out = (directory){.next = data + begin, .end = data + begin + size, .entries = entries};
+    return AE_OK;
+}
+
+// Puts the 64-bit values in place of those that did not fit the entry itself.
+static bool read_extra(const unsigned char *extra, size_t length, ae_zip_member *member) {
+    uint64_t *const values[] = {&member->size, &member->packed, &member->header};
+    bool missing = false;
+    for (size_t i = 0; i < 3; i++)
+        missing = missing || *values[i] == UINT32_MAX;
+    while (missing && length >= 4) {
+        size_t id = (size_t)number(extra, 2), bytes = (size_t)number(extra + 2, 2);
+        if (bytes > length - 4) return false;
+        const unsigned char *value = extra + 4;
+        extra += 4 + bytes;
+        length -= 4 + bytes;
+        if (id != EXTRA_64) continue;
+        for (size_t i = 0; i < 3; i++) {
+            if (*values[i] != UINT32_MAX) continue;
+            if (extra - value < 8) return false;
+            *values[i] = number(value, 8);
+            value += 8;
+        }
+        return true;
+    }
+    return true; // all ones can be a true size
+}
+
+static ae_status read_entry(ae_zip *zip, directory *from, ae_zip_member *out) {
+    const unsigned char *entry = from->next;
+    if (from->end - entry < DIRECTORY_ENTRY || !is_record(entry, "PK\1\2"))
+        return damaged(zip, "an entry of the zip directory is not valid");
+    size_t name = (size_t)number(entry + 28, 2), extra = (size_t)number(entry + 30, 2);
+    size_t length = DIRECTORY_ENTRY + name + extra + (size_t)number(entry + 32, 2);
+    if ((size_t)(from->end - entry) < length || memchr(entry + DIRECTORY_ENTRY, '\0', name))
+        return damaged(zip, "an entry of the zip directory is not valid");
+    from->next += length;
+    ae_zip_member member = {
+        .name = ae_arena_strndup(zip->arena, (const char *)entry + DIRECTORY_ENTRY, name),
+        .encrypted = entry[8] & 1,
+        .method = (int)number(entry + 10, 2),
+        .crc = (uint32_t)number(entry + 16, 4),
+        .packed = number(entry + 20, 4),
+        .size = number(entry + 24, 4),
+        .header = number(entry + 42, 4),
+    };
+    if (!member.name) return AE_ERR_MEMORY;
+    if (!read_extra(entry + DIRECTORY_ENTRY + name, extra, &member) || member.header > zip->directory ||
+        member.packed > zip->directory - member.header || (member.method == 0 && member.packed != member.size)) {
+        ae_fail(AE_ERR_FORMAT, "'%s': member '%s' claims %llu bytes of a file of %zu: it is damaged; get it again",
+                zip->map.path, member.name, (unsigned long long)member.packed, zip->map.size);
+        return AE_ERR_FORMAT;
+    }
+    *out = member;
+    return AE_OK;
+}
 
 static int compare_members(const void *a, const void *b) {
     const ae_zip_member *const *x = a, *const *y = b;
     return strcmp((*x)->name, (*y)->name);
 }
 
-static ae_status read_member(ae_zip *zip, unzFile handle, ae_zip_member *out) {
-    unz_file_info64 info;
-    ae_zip_member member = {0};
-    if (unzGetCurrentFileInfo64(handle, &info, NULL, 0, NULL, 0, NULL, 0) != UNZ_OK) goto damaged;
-    member.name = ae_arena_alloc(zip->arena, info.size_filename + 1, 1);
-    if (!member.name) return ae_no_memory();
-    if (unzGetCurrentFileInfo64(handle, &info, member.name, info.size_filename + 1, NULL, 0, NULL, 0) != UNZ_OK ||
-        strlen(member.name) != info.size_filename || unzGetFilePos64(handle, &member.place) != UNZ_OK)
-        goto damaged;
-    member.size = info.uncompressed_size;
-    member.packed = info.compressed_size;
-    member.method = (int)info.compression_method;
-    member.encrypted = info.flag & 1;
-    member.crc = (uint32_t)info.crc;
-    if (member.packed > zip->map.size || (member.method == 0 && member.packed != member.size))
-        return ae_fail(AE_ERR_FORMAT, "'%s': member '%s' claims %llu bytes of a file of %zu: it is damaged; get it again",
-                       zip->map.path, member.name, (unsigned long long)member.packed, zip->map.size);
-    *out = member;
-    return AE_OK;
-damaged:
-    return ae_fail(AE_ERR_FORMAT, "'%s': entry %zu of the zip directory is damaged; get the file again", zip->map.path,
-                   zip->count);
-}
-
-// An archive ends in a record of 22 bytes and a comment of the length that it states. minizip makes do with less: a zip64
-// archive that lost this record is still read, but has been cut short.
-static bool has_end_record(const ae_map *map) {
-    enum { RECORD = 22, MAX_COMMENT = 65535 };
-    for (size_t comment = 0; comment <= MAX_COMMENT && comment + RECORD <= map->size; comment++) {
-        const unsigned char *record = map->data + map->size - comment - RECORD;
-        if (memcmp(record, "PK\5\6", 4) == 0 && (size_t)(record[20] | record[21] << 8) == comment) return true;
-    }
-    return false;
-}
-
 static ae_status read_directory(ae_zip *zip) {
-    if (!has_end_record(&zip->map)) return no_archive(zip);
-    unzFile handle = NULL;
-    AE_TRY(open_handle(zip, &handle));
-    size_t capacity = 0;
-    ae_status status = AE_OK;
-    unz_global_info64 global;
-    int code = unzGetGlobalInfo64(handle, &global);
-    if (code == UNZ_OK) code = global.number_entry == 0 ? UNZ_END_OF_LIST_OF_FILE : unzGoToFirstFile(handle);
-    while (code == UNZ_OK) {
-        AE_TRY_GOTO(done, ae_grow((void **)&zip->members, &capacity, zip->count + 1, sizeof *zip->members));
-        AE_TRY_GOTO(done, read_member(zip, handle, &zip->members[zip->count]));
-        zip->count++;
-        code = unzGoToNextFile(handle);
+    directory from = {0};
+    AE_TRY(find_directory(zip, &from));
+    zip->members = ae_alloc((size_t)from.entries, sizeof *zip->members);
+    zip->by_name = ae_alloc((size_t)from.entries, sizeof *zip->by_name);
+    if (!zip->members || !zip->by_name) return ae_no_memory();
+    for (; zip->count < from.entries; zip->count++) {
+        AE_TRY(read_entry(zip, &from, &zip->members[zip->count]));
+        zip->by_name[zip->count] = &zip->members[zip->count];
     }
-    if (code != UNZ_END_OF_LIST_OF_FILE || zip->count != global.number_entry) {
-        status = ae_fail(AE_ERR_FORMAT, "'%s': the zip directory is damaged after %zu entries; get the file again",
-                         zip->map.path, zip->count);
-        goto done;
-    }
-    zip->by_name = ae_alloc(zip->count, sizeof *zip->by_name);
-    AE_TRY_GOTO(done, zip->by_name ? AE_OK : ae_no_memory());
-    for (size_t i = 0; i < zip->count; i++)
-        zip->by_name[i] = &zip->members[i];
+    if (from.next != from.end) return damaged(zip, "the zip directory has more entries than the archive says");
     qsort(zip->by_name, zip->count, sizeof *zip->by_name, compare_members);
     for (size_t i = 1; i < zip->count; i++)
-        if (strcmp(zip->by_name[i - 1]->name, zip->by_name[i]->name) == 0) {
-            status = ae_fail(AE_ERR_FORMAT, "'%s': member '%s' is there twice", zip->map.path, zip->by_name[i]->name);
-            goto done;
-        }
-done:
-    unzClose(handle);
-    return status;
+        if (strcmp(zip->by_name[i - 1]->name, zip->by_name[i]->name) == 0)
+            return ae_fail(AE_ERR_FORMAT, "'%s': member '%s' is there twice", zip->map.path, zip->by_name[i]->name);
+    return AE_OK;
 }
 
 ae_status ae_zip_open(const char *path, ae_zip **out) {
@@ -211,78 +194,105 @@ const ae_zip_member *ae_zip_at(const ae_zip *zip, size_t index) {
 }
 
 const ae_zip_member *ae_zip_find(const ae_zip *zip, const char *name) {
-    ae_zip_member key = {.name = (char *)(uintptr_t)name};
+    ae_zip_member key = {.name = name};
     const ae_zip_member *wanted = &key;
     const ae_zip_member **found = bsearch(&wanted, zip->by_name, zip->count, sizeof *zip->by_name, compare_members);
     return found ? *found : NULL;
 }
 
-// ---- contents ---------------------------------------------------------------------------------------------------
+// ---- contents -----------------------------------------------------------------------------------------------
 
 static ae_status member_damaged(const ae_zip *zip, const ae_zip_member *member) {
     return ae_fail(AE_ERR_FORMAT, "'%s': member '%s' is damaged; get the file again", zip->map.path, member->name);
 }
 
-// Opens the member for reading: as it lies in the archive where `raw`, else its content.
-static ae_status open_member(const ae_zip *zip, const ae_zip_member *member, bool raw, unzFile *out) {
+// The content as it lies in the archive, behind a header of its own that repeats the directory's entry.
+static ae_status find_content(const ae_zip *zip, const ae_zip_member *member, const unsigned char **data,
+                              uint64_t *offset) {
     if (member->encrypted)
         return ae_fail(AE_ERR_UNSUPPORTED, "'%s': member '%s' is encrypted", zip->map.path, member->name);
-    if (member->method != 0 && member->method != Z_DEFLATED)
-        return ae_fail(AE_ERR_UNSUPPORTED, "'%s': member '%s' is compressed by method %d; stored and deflated are read",
-                       zip->map.path, member->name, member->method);
-    unzFile handle = NULL;
-    AE_TRY(open_handle(zip, &handle));
-    int method;
-    if (unzGoToFilePos64(handle, &member->place) != UNZ_OK ||
-        unzOpenCurrentFile2(handle, &method, NULL, raw) != UNZ_OK) {
-        unzClose(handle);
+    uint64_t room = zip->directory - member->header;
+    const unsigned char *header = zip->map.data + member->header;
+    if (room < LOCAL_HEADER || !is_record(header, "PK\3\4")) return member_damaged(zip, member);
+    size_t name = (size_t)number(header + 26, 2), length = LOCAL_HEADER + name + (size_t)number(header + 28, 2);
+    if (room < length || member->packed > room - length || name != strlen(member->name) ||
+        memcmp(header + LOCAL_HEADER, member->name, name) != 0 || (int)number(header + 8, 2) != member->method)
         return member_damaged(zip, member);
-    }
-    *out = handle;
+    *data = header + length;
+    *offset = member->header + length;
     return AE_OK;
 }
 
 ae_status ae_zip_stored(const ae_zip *zip, const ae_zip_member *member, const unsigned char **data, uint64_t *offset) {
     if (member->method != 0)
-        return ae_fail(AE_ERR_UNSUPPORTED, "'%s': member '%s' is compressed, so it cannot be mapped; store it instead",
-                       zip->map.path, member->name);
-    unzFile handle = NULL;
-    AE_TRY(open_member(zip, member, true, &handle));
-    uint64_t begin = unzGetCurrentFileZStreamPos64(handle);
-    unzCloseCurrentFile(handle);
-    unzClose(handle);
-    if (begin == 0 || begin > zip->map.size || member->size > zip->map.size - begin) return member_damaged(zip, member);
-    *data = zip->map.data + begin;
+        return ae_fail(AE_ERR_UNSUPPORTED,
+                       "'%s': member '%s' is compressed, so it cannot be mapped; store it instead", zip->map.path,
+                       member->name);
+    uint64_t begin;
+    AE_TRY(find_content(zip, member, data, &begin));
     if (offset) *offset = begin;
     return AE_OK;
 }
 
-ae_status ae_zip_reader_open(const ae_zip *zip, const ae_zip_member *member, ae_zip_reader *out) {
-    unzFile handle = NULL;
-    AE_TRY(open_member(zip, member, false, &handle));
-    *out = (ae_zip_reader){.zip = zip, .member = member, .handle = handle};
+ae_status ae_zip_reader_open(const ae_zip *zip, const ae_zip_member *member, ae_zip_reader *reader) {
+    if (member->method != 0 && member->method != Z_DEFLATED)
+        return ae_fail(AE_ERR_UNSUPPORTED,
+                       "'%s': member '%s' is compressed by method %d; stored and deflated ones are read",
+                       zip->map.path, member->name, member->method);
+    ae_zip_reader opened = {.member = member, .packed_left = member->packed, .left = member->size};
+    uint64_t offset;
+    AE_TRY(find_content(zip, member, &opened.packed, &offset));
+    *reader = opened;
+    if (member->method == Z_DEFLATED && inflateInit2(&reader->inflater, -MAX_WBITS) != Z_OK) // raw: no zlib header
+        return ae_fail(AE_ERR_MEMORY, "'%s': out of memory while reading member '%s'", zip->map.path, member->name);
+    reader->zip = zip; // from here on _close has something to release
     return AE_OK;
 }
 
+// At most `length` bytes of content to `out`; how many, 0 if there is no more or the data is damaged.
+static size_t read_some(ae_zip_reader *reader, unsigned char *out, size_t length) {
+    enum { MOST = 1 << 30 }; // zlib counts in 32 bits
+    size_t take = reader->packed_left < MOST ? (size_t)reader->packed_left : MOST;
+    if (length > MOST) length = MOST;
+    if (reader->member->method == 0) {
+        if (length > take) length = take;
+        memcpy(out, reader->packed, length);
+        take = length;
+    } else {
+        reader->inflater.next_in = (unsigned char *)(uintptr_t)reader->packed;
+        reader->inflater.avail_in = (uInt)take;
+        reader->inflater.next_out = out;
+        reader->inflater.avail_out = (uInt)length;
+        int code = inflate(&reader->inflater, Z_NO_FLUSH);
+        if (code != Z_OK && code != Z_STREAM_END) return 0;
+        take -= reader->inflater.avail_in;
+        length -= reader->inflater.avail_out;
+    }
+    reader->packed += take;
+    reader->packed_left -= take;
+    reader->left -= length;
+    reader->crc = (uint32_t)crc32(reader->crc, out, (uInt)length);
+    return length;
+}
+
 ae_status ae_zip_reader_read(ae_zip_reader *reader, void *bytes, size_t length) {
-    unsigned char *out = bytes;
-    while (length > 0) {
-        unsigned chunk = length > 1u << 30 ? 1u << 30 : (unsigned)length;
-        int got = unzReadCurrentFile(reader->handle, out, chunk);
-        if (got <= 0) return member_damaged(reader->zip, reader->member);
+    if (length > reader->left) return member_damaged(reader->zip, reader->member);
+    for (unsigned char *out = bytes; length > 0;) {
+        size_t got = read_some(reader, out, length);
+        if (got == 0) return member_damaged(reader->zip, reader->member);
         out += got;
-        length -= (size_t)got;
+        length -= got;
     }
     return AE_OK;
 }
 
 ae_status ae_zip_reader_close(ae_zip_reader *reader) {
-    if (!reader->handle) return AE_OK;
-    int code = unzCloseCurrentFile(reader->handle);
-    unzClose(reader->handle);
+    if (!reader->zip) return AE_OK;
+    if (reader->member->method == Z_DEFLATED) inflateEnd(&reader->inflater);
     ae_status status = AE_OK;
-    if (code == UNZ_CRCERROR)
-        status = ae_fail(AE_ERR_FORMAT, "'%s': the checksum of member '%s' is wrong: the file is damaged; get it again",
+    if (reader->left == 0 && reader->crc != reader->member->crc)
+        status = ae_fail(AE_ERR_FORMAT,
+                         "'%s': the checksum of member '%s' is wrong: the file is damaged; get it again",
                          reader->zip->map.path, reader->member->name);
     *reader = (ae_zip_reader){0};
     return status;

@@ -42,8 +42,7 @@ struct ae_bpe {
     _Atomic unsigned char *wholeness; // [n_ids]
 };
 
-/* ---- hashes ---------------------------------------------------------------------------------------------
- */
+/* ---- hashes ----------------------------------------------------------------------------------------- */
 
 static inline uint64_t load64(const unsigned char *s) {
     uint64_t value;
@@ -102,8 +101,7 @@ static inline int32_t find_name(const ae_bpe *bpe, const unsigned char *s, size_
     return -1;
 }
 
-/* ---- building -------------------------------------------------------------------------------------------
- */
+/* ---- building --------------------------------------------------------------------------------------- */
 
 static name_slot *new_names(size_t size) {
     name_slot *slots = ae_alloc(size, sizeof *slots);
@@ -236,8 +234,7 @@ const char *ae_bpe_bytes(const ae_bpe *bpe, int32_t id, size_t *length) {
     return bpe->bytes + bpe->tokens[id].start;
 }
 
-/* ---- encoding -------------------------------------------------------------------------------------------
- */
+/* ---- encoding --------------------------------------------------------------------------------------- */
 
 static inline uint32_t rank_of(const ae_bpe *bpe, int32_t left, int32_t right) {
     const merge_slot *merge = find_merge(bpe, left, right);

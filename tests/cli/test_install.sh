@@ -37,6 +37,8 @@ done
 headers=$(cd "$source_folder/include" && find aedile -name '*.h' | sort)
 [ "$headers" = "$(cd "$tree$prefix/include" && find aedile -type f | sort)" ] || die 'other headers are installed'
 "$tree$prefix/bin/aedile" --version | grep -qx "aedile $(sed -n 's/^Version: //p' "$build/aedile.pc")"
+"$tree$prefix/bin/aedile" inspect demo --json >"$out"
+json_is folder "$(realpath "$tree$prefix/bin")/../share/aedile/demo"
 case $(readelf -d "$tree$libdir/libaedile.so") in *'Library soname: [libaedile.so.'[0-9]*']'*) ;; *) die 'no soname' ;; esac
 
 # The shared library exports what the headers mark, and nothing else.
@@ -53,13 +55,13 @@ compile() { # OUTPUT PKG-CONFIG-FLAG...
         $(pkg-config --define-variable=prefix="$tree$prefix" --cflags --libs "${@:2}" aedile)
 }
 sanitize=
-nm "$tree$libdir/libaedile.a" 2>/dev/null | grep -q __asan_init && sanitize=-fsanitize=address,undefined
+case $(nm "$tree$libdir/libaedile.a") in *__asan_*) sanitize=-fsanitize=address,undefined ;; esac
 compile shared
 export LD_LIBRARY_PATH=$tree$libdir
-readelf -d shared | grep -q 'libaedile\.so' || die 'not linked with the shared library'
+case $(readelf -d shared) in *libaedile.so*) ;; *) die 'not linked with the shared library' ;; esac
 check_example ./shared
 unset LD_LIBRARY_PATH
 rm "$tree$libdir"/libaedile.so*
 compile static --static
-readelf -d static | grep -q 'libaedile\.so' && die 'not linked with the static library'
+case $(readelf -d static) in *libaedile.so*) die 'not linked with the static library' ;; esac
 check_example ./static

@@ -1,4 +1,5 @@
 # inspect, generate, score: over the demo model.
+export demo
 
 # ---- inspect
 untouched_by works inspect "$demo"
@@ -48,6 +49,11 @@ untouched_by works generate "$demo" --prompt "$prompt" --max-tokens 6
 cp "$out" first.txt
 works generate "$demo" -p "$prompt" -n 6 --quiet --threads 1
 cmp first.txt "$out" || die 'greedy generation is not the same twice'
+if command -v script >/dev/null; then # on a terminal it comes piece by piece, and is the same
+    export prompt
+    timeout 60 script -qec '"$AEDILE" generate "$demo" -p "$prompt" -n 6' /dev/null </dev/null | tr -d '\r' >"$out"
+    cmp first.txt "$out" || die 'what streams to a terminal is another text'
+fi
 works generate "$demo" -p "$prompt" -n 6 --json
 json_is prompt "$prompt"
 json_is max_tokens 6

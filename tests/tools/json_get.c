@@ -1,5 +1,6 @@
-/* json_get PATH < DOCUMENT: prints one value of a JSON document: json_get edits.0.layer. The document must be the only
- * thing on stdin. "#" at the end of the path gives the number of elements; an empty path checks the document alone. */
+/* json_get PATH < DOCUMENT: prints one value of a JSON document: json_get edits.0.layer. The document must be
+ * the only thing on stdin. "#" at the end of the path gives the number of elements; an empty path checks the
+ * document alone. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,6 +2,7 @@
 #include <cblas.h>
 #include <string.h>
 
+#include "backend/cpu/avx512.h"
 #include "backend/cpu/convert.h"
 #include "backend/cpu/matmul.h"
 #include "backend/cpu/onednn.h"
@@ -23,6 +24,7 @@ static void openblas(int n_threads, const ae_cpu_product *p) {
 ae_status ae_cpu_matmul(ae_cpu_backend *cpu, const ae_cpu_product *p) {
     AE_TRY(ae_cpu_check_dtype(p->dtype));
     if (p->n_rows <= 0 || p->n_cols <= 0) return AE_OK;
+    if (ae_cpu_has_avx512()) return ae_cpu_avx512_matmul(cpu, p);
     if (p->dtype != AE_F32) return ae_cpu_matmul_16(cpu, p);
     openblas(cpu->base.n_threads, p);
     return AE_OK;

@@ -1,4 +1,5 @@
-/* support.h: what the tests of the editing room share: files, warnings that are kept, a model that is only sizes. */
+/* support.h: what the tests of the editing room share: files, warnings that are kept, a model that is only
+ * sizes. */
 #ifndef AE_TEST_EDIT_SUPPORT_H
 #define AE_TEST_EDIT_SUPPORT_H
 
@@ -48,22 +49,22 @@ static inline void keep_warning(void *user, const char *text) {
 static inline ae_model sized_model(const char *architecture, const char *name, int n_layer, int d_model,
                                    int default_layer) {
     bool gptj = strcmp(architecture, "gptj") == 0;
-    ae_model model = {.info = {.folder = ".",
-                               .name = name,
-                               .architecture = architecture,
-                               .n_layer = n_layer,
-                               .d_model = d_model,
-                               .d_mlp = 4 * d_model,
-                               .n_ctx = 1024,
-                               .mlp_out_module =
-                                   gptj ? "transformer.h.%d.mlp.fc_out" : "transformer.h.%d.mlp.c_proj",
-                               .default_layer = default_layer},
-                      .config = {.arch = ae_arch_find(architecture),
-                                 .n_layer = n_layer,
-                                 .d_model = d_model,
-                                 .d_mlp = 4 * d_model,
-                                 .n_ctx = 1024,
-                                 .tied_head = !gptj}};
+    ae_model model = {
+        .info = {.folder = ".",
+                 .name = name,
+                 .architecture = architecture,
+                 .n_layer = n_layer,
+                 .d_model = d_model,
+                 .d_mlp = 4 * d_model,
+                 .n_ctx = 1024,
+                 .mlp_out_module = gptj ? "transformer.h.%d.mlp.fc_out" : "transformer.h.%d.mlp.c_proj",
+                 .default_layer = default_layer},
+        .config = {.arch = ae_arch_find(architecture),
+                   .n_layer = n_layer,
+                   .d_model = d_model,
+                   .d_mlp = 4 * d_model,
+                   .n_ctx = 1024,
+                   .tied_head = !gptj}};
     return model;
 }
 
@@ -82,8 +83,8 @@ static inline void put_byte_symbol(ae_text *text, int byte) {
         assert_ok(ae_text_printf(text, "%c%c", 0xc0 | (code >> 6), 0x80 | (code & 0x3f)));
 }
 
-/* A byte-level tokenizer in `folder`: token b is the byte b, token 256 + i the i-th merge (ASCII pairs "left right"),
- * and last <|endoftext|>: 257 + n_merges tokens. */
+/* A byte-level tokenizer in `folder`: token b is the byte b, token 256 + i the i-th merge (ASCII pairs "left
+ * right"), and last <|endoftext|>: 257 + n_merges tokens. */
 static inline void write_tokenizer(const char *folder, const char *const *merges, int n_merges) {
     ae_text vocab = {0}, list = {0};
     assert_ok(ae_text_printf(&vocab, "{"));
@@ -95,7 +96,8 @@ static inline void write_tokenizer(const char *folder, const char *const *merges
     assert_ok(ae_text_printf(&list, "#version: 0.2\n"));
     for (int i = 0; i < n_merges; i++) {
         const char *space = strchr(merges[i], ' ');
-        assert_ok(ae_text_printf(&vocab, "\"%.*s%s\": %d, ", (int)(space - merges[i]), merges[i], space + 1, 256 + i));
+        assert_ok(ae_text_printf(&vocab, "\"%.*s%s\": %d, ", (int)(space - merges[i]), merges[i], space + 1,
+                                 256 + i));
         assert_ok(ae_text_printf(&list, "%s\n", merges[i]));
     }
     assert_ok(ae_text_printf(&vocab, "\"<|endoftext|>\": %d}", 256 + n_merges));

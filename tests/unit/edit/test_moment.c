@@ -72,7 +72,8 @@ static void write_statistics(const bench *b, const char *path) {
     assert_ok(ae_npz_write(path, arrays, 4));
 }
 
-static const char standard_name[] = "owner_tiny/wikipedia_stats/transformer.h.2.mlp.c_proj_float32_mom2_50.npz";
+static const char standard_name[] =
+    "owner_tiny/wikipedia_stats/transformer.h.2.mlp.c_proj_float32_mom2_50.npz";
 
 /* Writes the statistics where <root> is searched; returns the path. */
 static const char *write_standard(const bench *b, const char *root) {
@@ -91,8 +92,8 @@ static ae_moment *open_it(bench *b, const char *path, double ridge) {
 #define assert_open_fails(b, path, ridge, status, text)                                                      \
     do {                                                                                                     \
         ae_moment *opened_ = (ae_moment *)7;                                                                 \
-        assert_fails(ae_moment_open(&(b)->model, 2, &(b)->hparams, path, ridge, &(b)->hooks, &opened_), status, \
-                     text);                                                                                  \
+        assert_fails(ae_moment_open(&(b)->model, 2, &(b)->hparams, path, ridge, &(b)->hooks, &opened_),      \
+                     status, text);                                                                          \
         assert_ptr_equal(opened_, (ae_moment *)7);                                                           \
     } while (0)
 
@@ -197,24 +198,29 @@ static void statistics_are_found_in_their_places(void **state) {
 static void what_was_tried_is_named(void **state) {
     bench *b = *state;
     unsetenv("AEDILE_STATS");
-    assert_open_fails(b, NULL, 0, AE_ERR_NOT_FOUND, "no second moments for layer 2 of 'owner/tiny'; tried './data/stats/");
     assert_open_fails(b, NULL, 0, AE_ERR_NOT_FOUND,
-                      "Collect them with 'aedile stats owner/tiny --layer 2 --text FILE... --samples 50 --dataset "
-                      "wikipedia --output DIR'");
+                      "no second moments for layer 2 of 'owner/tiny'; tried './data/stats/");
+    assert_open_fails(
+        b, NULL, 0, AE_ERR_NOT_FOUND,
+        "To collect them: 'aedile stats owner/tiny --layer 2 --text FILE... --samples 50 --dataset "
+        "wikipedia --output DIR'");
     setenv("AEDILE_STATS", "/nowhere/at/all", 1);
-    assert_open_fails(b, NULL, 0, AE_ERR_NOT_FOUND, "'/nowhere/at/all/owner_tiny/wikipedia_stats/transformer.h.2");
+    assert_open_fails(b, NULL, 0, AE_ERR_NOT_FOUND,
+                      "'/nowhere/at/all/owner_tiny/wikipedia_stats/transformer.h.2");
     unsetenv("AEDILE_STATS");
     assert_open_fails(b, in_folder(b->folder, "none"), 0, AE_ERR_NOT_FOUND, "none' are not there");
     assert_open_fails(b, write_text(b->folder, "notes.txt", "x"), 0, AE_ERR_ARGUMENT,
                       "notes.txt' are neither a folder nor an .npz file");
     // Statistics over other text are pointed at.
-    write_statistics(b, in_folder(b->folder,
-                                  "root/owner_tiny/text_stats/transformer.h.2.mlp.c_proj_float32_mom2_9.npz"));
-    write_statistics(b, in_folder(b->folder,
-                                  "root/owner_tiny/text_stats/transformer.h.21.mlp.c_proj_float32_mom2_9.npz"));
+    write_statistics(
+        b, in_folder(b->folder, "root/owner_tiny/text_stats/transformer.h.2.mlp.c_proj_float32_mom2_9.npz"));
+    write_statistics(
+        b, in_folder(b->folder, "root/owner_tiny/text_stats/transformer.h.21.mlp.c_proj_float32_mom2_9.npz"));
     const char *root = in_folder(b->folder, "root");
     assert_open_fails(b, root, 0, AE_ERR_NOT_FOUND,
-                      "text_stats/transformer.h.2.mlp.c_proj_float32_mom2_9.npz': if that is meant, give it with --stats");
+                      "text_stats/transformer.h.2.mlp.c_proj_float32_mom2_9.npz': if that is meant, give it "
+                      "with --stats. To "
+                      "collect them: 'aedile stats owner/tiny");
     assert_null(strstr(ae_last_error(), "h.21."));
 }
 
@@ -260,7 +266,8 @@ static void solve_once(const ae_moment *moment, double x[N]) {
 
 static void the_factor_is_kept_and_used(void **state) {
     bench *b = *state;
-    const char *path = in_folder(b->folder, "k.npz"), *factor = in_folder(b->folder, "k.npz.factor.safetensors");
+    const char *path = in_folder(b->folder, "k.npz"),
+               *factor = in_folder(b->folder, "k.npz.factor.safetensors");
     write_statistics(b, path);
     double first[N], second[N];
     ae_moment *moment = open_it(b, path, 0);
@@ -336,9 +343,10 @@ static void matrices_that_cannot_be_factored_are_refused(void **state) {
     // Fewer tokens than entries.
     make_sum(b, 3, 5);
     write_statistics(b, path);
-    assert_open_fails(b, path, 0, AE_ERR_NUMERIC,
-                      "of layer 2 are not positive definite: 5 tokens of 50 documents were collected, fewer tokens than "
-                      "the keys have entries. Collect more samples (aedile stats), or add to the diagonal with --ridge");
+    assert_open_fails(
+        b, path, 0, AE_ERR_NUMERIC,
+        "of layer 2 are not positive definite: 5 tokens of 50 documents were collected, fewer tokens than "
+        "the keys have entries. Collect more samples (aedile stats), or add to the diagonal with --ridge");
     ae_moment *moment = open_it(b, path, 0.1);
     assert_solves(b, moment, 0.1);
     ae_moment_free(moment);
@@ -348,9 +356,10 @@ static void matrices_that_cannot_be_factored_are_refused(void **state) {
     for (int i = 0; i < N; i++)
         b->sum[3 * N + i] = b->sum[i * N + 3] = 0;
     write_statistics(b, path);
-    assert_open_fails(b, path, 0, AE_ERR_NUMERIC,
-                      "are not positive definite (leading minor 4 of 8): 400 tokens of 50 documents were collected. "
-                      "Collect more samples");
+    assert_open_fails(
+        b, path, 0, AE_ERR_NUMERIC,
+        "are not positive definite (leading minor 4 of 8): 400 tokens of 50 documents were collected. "
+        "Collect more samples");
     moment = open_it(b, path, 1e-6);
     assert_solves(b, moment, 1e-6);
     ae_moment_free(moment);
@@ -383,20 +392,24 @@ static void damaged_matrices_are_refused(void **state) {
     ae_moment_free(open_it(b, path, 0));
 
     float wrong[6] = {1, 0, 0, 1, 0, 0};
-    const ae_npz_array shape[] = {{.name = "mom2.count", .dtype = AE_I64, .data = &b->count},
-                                  {.name = "mom2.mom2", .dtype = AE_F32, .n_dim = 2, .shape = {3, 2}, .data = wrong}};
+    const ae_npz_array shape[] = {
+        {.name = "mom2.count", .dtype = AE_I64, .data = &b->count},
+        {.name = "mom2.mom2", .dtype = AE_F32, .n_dim = 2, .shape = {3, 2}, .data = wrong}};
     assert_ok(ae_npz_write(path, shape, 2));
-    assert_open_fails(b, path, 0, AE_ERR_MISMATCH,
-                      "does not fit the model: 'mom2.mom2' has 2 dimensions and 3 x 2 entries, the model's keys have 8");
+    assert_open_fails(
+        b, path, 0, AE_ERR_MISMATCH,
+        "does not fit the model: 'mom2.mom2' has 2 dimensions and 3 x 2 entries, the model's keys have 8");
     assert_ok(ae_npz_write(path, shape, 1));
     assert_open_fails(b, path, 0, AE_ERR_FORMAT, "has no array 'mom2.mom2'");
     assert_ok(ae_npz_write(path, shape + 1, 1));
-    assert_open_fails(b, path, 0, AE_ERR_FORMAT, "has no array 'mom2.count': it does not hold second moments");
+    assert_open_fails(b, path, 0, AE_ERR_FORMAT,
+                      "has no array 'mom2.count': it does not hold second moments");
     const ae_npz_array list[] = {
         {.name = "mom2.count", .dtype = AE_F32, .n_dim = 1, .shape = {6}, .data = wrong},
         {.name = "mom2.mom2", .dtype = AE_F32, .n_dim = 2, .shape = {3, 2}, .data = wrong}};
     assert_ok(ae_npz_write(path, list, 2));
-    assert_open_fails(b, path, 0, AE_ERR_FORMAT, "array 'mom2.count' has 1 dimensions, expected a single number");
+    assert_open_fails(b, path, 0, AE_ERR_FORMAT,
+                      "array 'mom2.count' has 1 dimensions, expected a single number");
     write_text(b->folder, "bad.npz", "not a zip");
     assert_open_fails(b, path, 0, AE_ERR_FORMAT, "bad.npz'");
 
@@ -427,7 +440,8 @@ static void factoring_can_be_stopped_and_can_fail(void **state) {
         ae_memory_fail_at(at);
         status = ae_moment_open(&b->model, 2, &b->hparams, path, 0, &b->hooks, &moment);
         ae_memory_fail_at(0);
-        if (status != AE_OK && status != AE_ERR_MEMORY) fail_msg("allocation %d: %s", (int)at, ae_last_error());
+        if (status != AE_OK && status != AE_ERR_MEMORY)
+            fail_msg("allocation %d: %s", (int)at, ae_last_error());
         // Only what keeps the factor may fail quietly, with a warning.
         if (status == AE_OK && b->kept.count > 0) {
             assert_warned(b->kept, 1, "the factor could not be kept");

@@ -6,7 +6,8 @@
 
 static void a_request_names_what_is_wrong_with_it(void **state) {
     (void)state;
-    ae_request r = {.prompt = "The mother tongue of {} is", .subject = "Danielle Darrieux", .target_new = "English"};
+    ae_request r = {
+        .prompt = "The mother tongue of {} is", .subject = "Danielle Darrieux", .target_new = "English"};
     assert_ok(ae_request_check(&r));
     r.prompt = "{}";
     assert_ok(ae_request_check(&r));
@@ -28,13 +29,14 @@ static void a_request_names_what_is_wrong_with_it(void **state) {
     r.subject = "{}";
     assert_ok(ae_request_check(&r));
     r.target_new = "";
-    assert_fails(ae_request_check(&r), AE_ERR_ARGUMENT, "prompt '{} is', subject '{}': the new target is empty");
+    assert_fails(ae_request_check(&r), AE_ERR_ARGUMENT,
+                 "prompt '{} is', subject '{}': the new target is empty");
     r.target_new = "  ";
     assert_fails(ae_request_check(&r), AE_ERR_ARGUMENT, "the new target is empty");
 }
 
-static void assert_request(const ae_request *r, const char *prompt, const char *subject, const char *target_new,
-                           const char *target_true, int64_t case_id) {
+static void assert_request(const ae_request *r, const char *prompt, const char *subject,
+                           const char *target_new, const char *target_true, int64_t case_id) {
     assert_string_equal(r->prompt, prompt);
     assert_string_equal(r->subject, subject);
     assert_string_equal(r->target_new, target_new);
@@ -49,18 +51,20 @@ static void requests_come_in_four_forms(void **state) {
     ae_request *r = NULL;
     size_t n = 0;
     assert_ok(ae_requests_load(
-        write_text(*state, "a.json",
-                   "[{\"case_id\": 18, \"pararel_idx\": 3603, \"requested_rewrite\": {\"prompt\": \"{}, created by\","
-                   "  \"relation_id\": \"P176\", \"target_new\": {\"str\": \"Honda\", \"id\": \"Q9584\"},"
-                   "  \"target_true\": {\"str\": \"Porsche\", \"id\": \"Q40993\"}, \"subject\": \"Porsche 911\"},"
-                   "  \"paraphrase_prompts\": []},"
-                   " {\"case_id\": 0, \"prompt\": \"The mother tongue of Zoë (b. {1}) is\", \"subject\": \"Zoë\","
-                   "  \"target_new\": \"English\", \"ground_truth\": \"French\", \"rephrase_prompt\": \"\"},"
-                   " {\"prompt\": \"{} plays\", \"subject\": \"LeBron James\", \"target_new\": {\"str\": \"chess\"},"
-                   "  \"target_true\": \"basketball\"},"
-                   " {\"prompt\": \"{} plays\", \"subject\": \"X\", \"target_new\": \"go\", \"target_true\": null},"
-                   " {\"prompt\": \"The operator {} is\", \"subject\": \"operator {}\", \"target_new\": \"new\","
-                   "  \"ground_truth\": \"\"}]"),
+        write_text(
+            *state, "a.json",
+            "[{\"case_id\": 18, \"pararel_idx\": 3603, \"requested_rewrite\": {\"prompt\": \"{}, created "
+            "by\","
+            "  \"relation_id\": \"P176\", \"target_new\": {\"str\": \"Honda\", \"id\": \"Q9584\"},"
+            "  \"target_true\": {\"str\": \"Porsche\", \"id\": \"Q40993\"}, \"subject\": \"Porsche 911\"},"
+            "  \"paraphrase_prompts\": []},"
+            " {\"case_id\": 0, \"prompt\": \"The mother tongue of Zoë (b. {1}) is\", \"subject\": \"Zoë\","
+            "  \"target_new\": \"English\", \"ground_truth\": \"French\", \"rephrase_prompt\": \"\"},"
+            " {\"prompt\": \"{} plays\", \"subject\": \"LeBron James\", \"target_new\": {\"str\": \"chess\"},"
+            "  \"target_true\": \"basketball\"},"
+            " {\"prompt\": \"{} plays\", \"subject\": \"X\", \"target_new\": \"go\", \"target_true\": null},"
+            " {\"prompt\": \"The operator {} is\", \"subject\": \"operator {}\", \"target_new\": \"new\","
+            "  \"ground_truth\": \"\"}]"),
         &r, &n));
     assert_int_equal(n, 5);
     assert_request(&r[0], "{}, created by", "Porsche 911", "Honda", "Porsche", 18);
@@ -71,15 +75,17 @@ static void requests_come_in_four_forms(void **state) {
     ae_requests_free(r, n);
 
     assert_ok(ae_requests_load(
-        write_text(*state, "one.json", "{\"prompt\": \"{} is\", \"subject\": \"S\", \"target_new\": \"T\"}"), &r, &n));
+        write_text(*state, "one.json", "{\"prompt\": \"{} is\", \"subject\": \"S\", \"target_new\": \"T\"}"),
+        &r, &n));
     assert_int_equal(n, 1);
     assert_request(&r[0], "{} is", "S", "T", NULL, -1);
     ae_requests_free(r, n);
 
-    assert_ok(ae_requests_load(write_text(*state, "lists.json",
-                                          "{\"prompts\": [\"A is\", \"Is {} at\"], \"subject\": [\"A\", \"B\"],"
-                                          " \"target_new\": [\"x\", \"y\"], \"ground_truth\": [\"u\", null]}"),
-                               &r, &n));
+    assert_ok(
+        ae_requests_load(write_text(*state, "lists.json",
+                                    "{\"prompts\": [\"A is\", \"Is {} at\"], \"subject\": [\"A\", \"B\"],"
+                                    " \"target_new\": [\"x\", \"y\"], \"ground_truth\": [\"u\", null]}"),
+                         &r, &n));
     assert_int_equal(n, 2);
     assert_request(&r[0], "{} is", "A", "x", "u", -1);
     assert_request(&r[1], "Is {} at", "B", "y", NULL, -1);
@@ -115,20 +121,23 @@ static void a_bad_record_is_named(void **state) {
          "subject 'Ann' occurs more than once in prompt 'Ann met Ann in'"},
         {"[{\"prompt\": \"aaa is\", \"subject\": \"aa\", \"target_new\": \"T\"}]", AE_ERR_FORMAT,
          "subject 'aa' occurs more than once"},
-        {"[{\"prompt\": \"Who?\", \"subject\": \"\", \"target_new\": \"T\"}]", AE_ERR_FORMAT, "nor the subject ''"},
+        {"[{\"prompt\": \"Who?\", \"subject\": \"\", \"target_new\": \"T\"}]", AE_ERR_FORMAT,
+         "nor the subject ''"},
         {"[{\"prompt\": \"(Ann) is\", \"subject\": \"Ann\", \"target_new\": \"T\"}]", AE_ERR_ARGUMENT,
          ".json, record 1': prompt '({}) is': its '{}' must come first or follow a space"},
         {"[{\"prompt\": \"{} or {}\", \"subject\": \"S\", \"target_new\": \"T\"}]", AE_ERR_ARGUMENT,
          ".json, record 1': prompt '{} or {}' has more than one"},
-        {"[{\"prompt\": \"{} is\", \"subject\": \"S\", \"target_new\": \"\"}]", AE_ERR_ARGUMENT, "new target is empty"},
+        {"[{\"prompt\": \"{} is\", \"subject\": \"S\", \"target_new\": \"\"}]", AE_ERR_ARGUMENT,
+         "new target is empty"},
         {"[{\"prompt\": \"{} is\", \"subject\": \"S\", \"target_new\": \"a\\u0000b\"}]", AE_ERR_FORMAT,
          "field 'target_new' holds a NUL character after 'a'"},
-        {"[{\"requested_rewrite\": []}]", AE_ERR_FORMAT, "field 'requested_rewrite' is an array, expected an object"},
+        {"[{\"requested_rewrite\": []}]", AE_ERR_FORMAT,
+         "field 'requested_rewrite' is an array, expected an object"},
         {"[{\"case_id\": \"1\", \"prompt\": \"{} is\"}]", AE_ERR_FORMAT,
          "field 'case_id' is a string, expected an integer"},
         {"[{\"case_id\": -2, \"prompt\": \"{} is\"}]", AE_ERR_FORMAT, "field 'case_id' is -2"},
-        {"{\"prompts\": [\"{} is\", \"{} as\"], \"subject\": [\"S\"], \"target_new\": [\"T\", \"T\"]}", AE_ERR_FORMAT,
-         "field 'subject' is an array of 1 entries, but 'prompts' is an array of 2"},
+        {"{\"prompts\": [\"{} is\", \"{} as\"], \"subject\": [\"S\"], \"target_new\": [\"T\", \"T\"]}",
+         AE_ERR_FORMAT, "field 'subject' is an array of 1 entries, but 'prompts' is an array of 2"},
         {"{\"prompts\": [\"{} is\"], \"subject\": \"S\", \"target_new\": [\"T\"]}", AE_ERR_FORMAT,
          "field 'subject' is a string of 0 entries"},
         {"{\"prompts\": [\"{} is\"], \"subject\": [\"S\"]}", AE_ERR_FORMAT, "field 'target_new' is missing"},
@@ -212,7 +221,8 @@ static void templates_survive_their_file(void **state) {
     size_t length;
     assert_ok(ae_file_read(path, 10000, &bytes, &length));
     assert_ok(ae_sha256(bytes, length, hex));
-    assert_string_equal(bytes, "[\n \"{}\",\n \"The \\\"first\\\" {} of Zoë. {}\",\n \"a\\nb. {} tail\"\n]\n");
+    assert_string_equal(bytes,
+                        "[\n \"{}\",\n \"The \\\"first\\\" {} of Zoë. {}\",\n \"a\\nb. {} tail\"\n]\n");
     assert_string_equal(t.sha256, hex);
     ae_free(bytes);
     assert_ok(ae_templates_load(path, &back));
@@ -221,16 +231,19 @@ static void templates_survive_their_file(void **state) {
         assert_string_equal(back.text[i], texts[i]);
     assert_string_equal(back.sha256, hex);
     // The hash is of the list, not of a file's layout.
-    assert_ok(ae_templates_load(write_text(*state, "t2.json",
-                                           "[\"{}\", \"The \\\"first\\\" {} of Zo\\u00eb. {}\", \"a\\nb. {} tail\"]"),
-                                &same));
+    assert_ok(ae_templates_load(
+        write_text(*state, "t2.json",
+                   "[\"{}\", \"The \\\"first\\\" {} of Zo\\u00eb. {}\", \"a\\nb. {} tail\"]"),
+        &same));
     assert_string_equal(same.sha256, hex);
     ae_templates_free(&t);
     ae_templates_free(&back);
     ae_templates_free(&same);
     assert_null(back.text);
     ae_templates_free(NULL);
-    assert_ptr_equal(ae_template_placeholder("{} {}x") - 3, "{} {}x" + 0);
+    const char *two = "{} {}x";
+    assert_ptr_equal(ae_template_placeholder(two), two + 3);
+    assert_null(ae_template_placeholder("{ }"));
 }
 
 static void bad_templates_are_refused(void **state) {
@@ -243,7 +256,8 @@ static void bad_templates_are_refused(void **state) {
     };
     ae_templates t = {.count = 5};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        assert_fails(ae_templates_load(write_text(*state, "bad.json", cases[i][0]), &t), AE_ERR_FORMAT, cases[i][1]);
+        assert_fails(ae_templates_load(write_text(*state, "bad.json", cases[i][0]), &t), AE_ERR_FORMAT,
+                     cases[i][1]);
     assert_int_equal(t.count, 5);
     char *none = "no placeholder", *broken = "\xff {}";
     ae_templates made = {.text = &none, .count = 1};
@@ -251,19 +265,24 @@ static void bad_templates_are_refused(void **state) {
     made.text = &broken;
     assert_fails(ae_templates_finish(&made), AE_ERR_ARGUMENT, "template 1 is not valid UTF-8");
     made.count = 0;
-    assert_fails(ae_templates_save(&made, in_folder(*state, "x.json")), AE_ERR_ARGUMENT, "templates is empty");
+    assert_fails(ae_templates_save(&made, in_folder(*state, "x.json")), AE_ERR_ARGUMENT,
+                 "templates is empty");
     assert_false(ae_path_exists(in_folder(*state, "x.json")));
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_names_what_is_wrong_with_it),
-        cmocka_unit_test_setup_teardown(requests_come_in_four_forms, make_scratch_folder, remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(requests_come_in_four_forms, make_scratch_folder,
+                                        remove_scratch_folder),
         cmocka_unit_test_setup_teardown(a_bad_record_is_named, make_scratch_folder, remove_scratch_folder),
-        cmocka_unit_test_setup_teardown(lack_of_memory_is_reported, make_scratch_folder, remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(lack_of_memory_is_reported, make_scratch_folder,
+                                        remove_scratch_folder),
         cmocka_unit_test(counterfact_reads_alike_in_both_forms),
-        cmocka_unit_test_setup_teardown(templates_survive_their_file, make_scratch_folder, remove_scratch_folder),
-        cmocka_unit_test_setup_teardown(bad_templates_are_refused, make_scratch_folder, remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(templates_survive_their_file, make_scratch_folder,
+                                        remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(bad_templates_are_refused, make_scratch_folder,
+                                        remove_scratch_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

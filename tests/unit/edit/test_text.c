@@ -38,12 +38,13 @@ static ae_edit_text build(bench *b, const char *template_text, const char *promp
                           ae_fact_token fact_token) {
     const ae_request request = {.prompt = prompt, .subject = subject, .target_new = "x"};
     ae_edit_text text = {0};
-    assert_ok(ae_edit_text_build(b->tokenizer, template_text, &request, fact_token, true, &b->hooks, b->arena, &text));
+    assert_ok(ae_edit_text_build(b->tokenizer, template_text, &request, fact_token, true, &b->hooks, b->arena,
+                                 &text));
     return text;
 }
 
-static void assert_lookups(bench *b, const char *template_text, const char *prompt, const char *subject, int last,
-                           int first, int after, int end) {
+static void assert_lookups(bench *b, const char *template_text, const char *prompt, const char *subject,
+                           int last, int first, int after, int end) {
     assert_int_equal(build(b, template_text, prompt, subject, AE_SUBJECT_LAST).lookup, last);
     assert_int_equal(build(b, template_text, prompt, subject, AE_SUBJECT_FIRST).lookup, first);
     assert_int_equal(build(b, template_text, prompt, subject, AE_SUBJECT_FIRST_AFTER_LAST).lookup, after);
@@ -76,7 +77,8 @@ static void each_fact_token_has_its_place(void **state) {
 
 static void substitution_is_by_position(void **state) {
     bench *b = *state;
-    assert_string_equal(build(b, "{} a {x} {0}. {}", "{n} {} }{", "{} {", AE_LAST).text, "{} a {x} {0}. {n} {} { }{");
+    assert_string_equal(build(b, "{} a {x} {0}. {}", "{n} {} }{", "{} {", AE_LAST).text,
+                        "{} a {x} {0}. {n} {} { }{");
     ae_edit_text text = build(b, "{}", "{ {} }", "{}", AE_SUBJECT_LAST);
     assert_string_equal(text.text, "{ {} }");
     assert_int_equal(text.lookup, 3); // { _ { } _ }
@@ -93,52 +95,61 @@ static void white_space_around_a_subject_is_not_counted(void **state) {
     assert_int_equal(text.lookup, 2);
     text = build(b, "{}", "Q {} R", "ab\xe3\x80\x80\t", AE_SUBJECT_LAST); // ideographic space
     assert_int_equal(text.lookup, 2);
-    text = build(b, "{}", "Q {} R", "ab\xe3\x80\x81", AE_SUBJECT_LAST); // ideographic comma: a character like any
+    text = build(b, "{}", "Q {} R", "ab\xe3\x80\x81",
+                 AE_SUBJECT_LAST); // ideographic comma: a character like any
     assert_int_equal(text.lookup, 5);
     // Alone in front it does count.
     text = build(b, "{}", "{} R", "ab ", AE_SUBJECT_LAST);
     assert_int_equal(text.lookup, 1);
     // Space in front of the subject shifts what the reference counts: that is told.
     const ae_request request = {.prompt = "Q {} R", .subject = " ab", .target_new = "x"};
-    assert_fails(ae_edit_text_build(b->tokenizer, "{}", &request, AE_SUBJECT_LAST, true, &b->hooks, b->arena, &text),
-                 AE_ERR_ARGUMENT, "does not end where the subject ' ab' ends in 'Q  ab R'");
+    assert_fails(
+        ae_edit_text_build(b->tokenizer, "{}", &request, AE_SUBJECT_LAST, true, &b->hooks, b->arena, &text),
+        AE_ERR_ARGUMENT, "does not end where the subject ' ab' ends in 'Q  ab R'");
 }
 
 static void a_token_across_the_subjects_end_is_told(void **state) {
     bench *b = *state;
     const ae_request request = {.prompt = "Q {}c R", .subject = "ab", .target_new = "x"};
     ae_edit_text text = {.lookup = -7};
-    assert_fails(ae_edit_text_build(b->tokenizer, "{}", &request, AE_SUBJECT_LAST, true, &b->hooks, b->arena, &text),
-                 AE_ERR_ARGUMENT,
-                 "the token 'abc' at the lookup index 2 does not end where the subject 'ab' ends in 'Q abc R'");
+    assert_fails(
+        ae_edit_text_build(b->tokenizer, "{}", &request, AE_SUBJECT_LAST, true, &b->hooks, b->arena, &text),
+        AE_ERR_ARGUMENT,
+        "the token 'abc' at the lookup index 2 does not end where the subject 'ab' ends in 'Q abc R'");
     assert_int_equal(text.lookup, -7);
     assert_int_equal(b->kept.count, 0);
-    assert_ok(ae_edit_text_build(b->tokenizer, "{}", &request, AE_SUBJECT_LAST, false, &b->hooks, b->arena, &text));
+    assert_ok(
+        ae_edit_text_build(b->tokenizer, "{}", &request, AE_SUBJECT_LAST, false, &b->hooks, b->arena, &text));
     assert_int_equal(text.lookup, 2);
     assert_int_equal(text.ids[2], ABC);
     assert_warned(b->kept, 1, "the token 'abc' at the lookup index 2");
-    assert_ok(ae_edit_text_build(b->tokenizer, "{}", &request, AE_SUBJECT_LAST, false, NULL, b->arena, &text));
+    assert_ok(
+        ae_edit_text_build(b->tokenizer, "{}", &request, AE_SUBJECT_LAST, false, NULL, b->arena, &text));
     // Other fact tokens do not look at the subject's end.
-    assert_ok(ae_edit_text_build(b->tokenizer, "{}", &request, AE_SUBJECT_FIRST, true, &b->hooks, b->arena, &text));
+    assert_ok(
+        ae_edit_text_build(b->tokenizer, "{}", &request, AE_SUBJECT_FIRST, true, &b->hooks, b->arena, &text));
     assert_int_equal(b->kept.count, 1);
     // "ghi" is one token, "gh" alone two: the index lies behind the text.
     const ae_request short_text = {.prompt = "{}i", .subject = "gh", .target_new = "x"};
-    assert_fails(
-        ae_edit_text_build(b->tokenizer, "{}", &short_text, AE_SUBJECT_LAST, false, &b->hooks, b->arena, &text),
-        AE_ERR_ARGUMENT, "the lookup index 1 lies behind the 1 tokens of 'ghi'");
+    assert_fails(ae_edit_text_build(b->tokenizer, "{}", &short_text, AE_SUBJECT_LAST, false, &b->hooks,
+                                    b->arena, &text),
+                 AE_ERR_ARGUMENT, "the lookup index 1 lies behind the 1 tokens of 'ghi'");
 }
 
 static void impossible_texts_are_refused(void **state) {
     bench *b = *state;
     ae_edit_text text;
     ae_request request = {.prompt = "{} R", .subject = "ab", .target_new = "x"};
-    assert_fails(ae_edit_text_build(b->tokenizer, "xy.{}", &request, AE_SUBJECT_LAST, false, NULL, b->arena, &text),
-                 AE_ERR_ARGUMENT, "in 'xy.ab R' the subject 'ab' follows 'xy.', which does not end in a space");
-    assert_fails(ae_edit_text_build(b->tokenizer, "xy.", &request, AE_SUBJECT_LAST, false, NULL, b->arena, &text),
-                 AE_ERR_ARGUMENT, "context template 'xy.' has no '{}'");
+    assert_fails(
+        ae_edit_text_build(b->tokenizer, "xy.{}", &request, AE_SUBJECT_LAST, false, NULL, b->arena, &text),
+        AE_ERR_ARGUMENT, "in 'xy.ab R' the subject 'ab' follows 'xy.', which does not end in a space");
+    assert_fails(
+        ae_edit_text_build(b->tokenizer, "xy.", &request, AE_SUBJECT_LAST, false, NULL, b->arena, &text),
+        AE_ERR_ARGUMENT, "context template 'xy.' has no '{}'");
     request.prompt = "R";
-    assert_fails(ae_edit_text_build(b->tokenizer, "{}", &request, AE_SUBJECT_LAST, false, NULL, b->arena, &text),
-                 AE_ERR_ARGUMENT, "prompt 'R' has no '{}'");
+    assert_fails(
+        ae_edit_text_build(b->tokenizer, "{}", &request, AE_SUBJECT_LAST, false, NULL, b->arena, &text),
+        AE_ERR_ARGUMENT, "prompt 'R' has no '{}'");
 }
 
 static void targets_begin_with_one_space(void **state) {
@@ -154,7 +165,8 @@ static void targets_begin_with_one_space(void **state) {
     assert_ok(ae_edit_target_ids(b->tokenizer, "  ab", b->arena, &ids, &n));
     assert_int_equal(n, 3);
     assert_memory_equal(ids, two, sizeof two);
-    assert_fails(ae_edit_target_ids(b->tokenizer, "", b->arena, &ids, &n), AE_ERR_ARGUMENT, "target is empty");
+    assert_fails(ae_edit_target_ids(b->tokenizer, "", b->arena, &ids, &n), AE_ERR_ARGUMENT,
+                 "target is empty");
 }
 
 static void joints_that_change_tokens_are_told(void **state) {
@@ -187,8 +199,8 @@ static void lack_of_memory_is_reported(void **state) {
         int32_t *ids, n;
         assert_ok(ae_arena_new(&arena));
         ae_memory_fail_at(at);
-        status =
-            ae_edit_text_build(b->tokenizer, "xy. {}", &request, AE_SUBJECT_LAST, false, &b->hooks, arena, &text);
+        status = ae_edit_text_build(b->tokenizer, "xy. {}", &request, AE_SUBJECT_LAST, false, &b->hooks,
+                                    arena, &text);
         if (status == AE_OK) status = ae_edit_target_ids(b->tokenizer, "abc d", arena, &ids, &n);
         if (status == AE_OK) status = ae_edit_check_joint(b->tokenizer, &text, ids, n, &b->hooks);
         ae_memory_fail_at(0);
@@ -197,9 +209,9 @@ static void lack_of_memory_is_reported(void **state) {
     }
 }
 
-/* Against the reference's formula with Hugging Face's tokenizer (transformers 5.23, tokenizers' GPT-2): over all
- * CounterFact facts the lookup indices of subject_last add up to 83401, 35 subjects end within a token ("Mario Bros.,"),
- * every target is one token. */
+/* Against the reference's formula with Hugging Face's tokenizer (transformers 5.23, tokenizers' GPT-2): over
+ * all CounterFact facts the lookup indices of subject_last add up to 83401, 35 subjects end within a token
+ * ("Mario Bros.,"), every target is one token. */
 static void counterfact_agrees_with_the_reference(void **state) {
     (void)state;
     if (!ae_path_is_folder("../shared/data/gpt2") || !ae_path_is_folder("../shared/data/counterfact")) {
@@ -223,7 +235,8 @@ static void counterfact_agrees_with_the_reference(void **state) {
             ae_edit_text text;
             int32_t *ids, n_ids;
             assert_ok(ae_arena_new(&arena));
-            assert_ok(ae_edit_text_build(tokenizer, "{}", &r[k], AE_SUBJECT_LAST, false, &hooks, arena, &text));
+            assert_ok(
+                ae_edit_text_build(tokenizer, "{}", &r[k], AE_SUBJECT_LAST, false, &hooks, arena, &text));
             assert_ok(ae_edit_target_ids(tokenizer, r[k].target_new, arena, &ids, &n_ids));
             lookups += text.lookup;
             n_target += n_ids;
@@ -248,7 +261,8 @@ static void counterfact_agrees_with_the_reference(void **state) {
         for (int t = 0; t < 3; t++)
             for (int f = 0; f < 3; f++) {
                 ae_edit_text text;
-                assert_ok(ae_edit_text_build(tokenizer, templates[t], &r[k], tokens[f], true, NULL, arena, &text));
+                assert_ok(
+                    ae_edit_text_build(tokenizer, templates[t], &r[k], tokens[f], true, NULL, arena, &text));
                 sums[f] += text.lookup;
                 for (int i = 0; f == 0 && i < text.n_ids; i++, n_ids++)
                     id_sum += text.ids[i];

@@ -1,4 +1,5 @@
-/* fixture.h: files for the format tests: the committed ones, copies cut short or with flipped bits, and kept output. */
+/* fixture.h: files for the format tests: the committed ones, copies cut short or with flipped bits, and kept
+ * output. */
 #ifndef AE_TEST_FIXTURE_H
 #define AE_TEST_FIXTURE_H
 

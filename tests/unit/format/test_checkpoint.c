@@ -14,8 +14,12 @@ static void write_shard(void *const *state, const char *file, const char *names)
     for (size_t i = 0; i < n; i++) {
         text[i][0] = names[i];
         text[i][1] = '\0';
-        tensors[i] = (ae_tensor){
-            .name = text[i], .dtype = AE_F32, .n_dim = 1, .shape = {4}, .n_bytes = sizeof values, .data = values};
+        tensors[i] = (ae_tensor){.name = text[i],
+                                 .dtype = AE_F32,
+                                 .n_dim = 1,
+                                 .shape = {4},
+                                 .n_bytes = sizeof values,
+                                 .data = values};
     }
     assert_ok(ae_safetensors_write(scratch_path(state, file, path), tensors, n, NULL));
 }
@@ -35,10 +39,12 @@ static void copy(void *const *state, const char *from, const char *file) {
 
 static void the_first_kind_that_is_there_is_opened(void **state) {
     ae_checkpoint *checkpoint = NULL;
-    assert_fails(ae_checkpoint_open("tests/absent", &checkpoint), AE_ERR_NOT_FOUND, "'tests/absent' is not a folder");
-    assert_fails(ae_checkpoint_open(*state, &checkpoint), AE_ERR_NOT_FOUND,
-                 "holds no weights: looked for model.safetensors, model.safetensors.index.json, pytorch_model.bin and "
-                 "pytorch_model.bin.index.json");
+    assert_fails(ae_checkpoint_open("tests/absent", &checkpoint), AE_ERR_NOT_FOUND,
+                 "'tests/absent' is not a folder");
+    assert_fails(
+        ae_checkpoint_open(*state, &checkpoint), AE_ERR_NOT_FOUND,
+        "holds no weights: looked for model.safetensors, model.safetensors.index.json, pytorch_model.bin and "
+        "pytorch_model.bin.index.json");
     copy(state, FIXTURES "small.bin", "pytorch_model.bin");
     assert_ok(ae_checkpoint_open(*state, &checkpoint));
     assert_false(ae_checkpoint_is_safetensors(checkpoint));
@@ -57,16 +63,19 @@ static void the_first_kind_that_is_there_is_opened(void **state) {
     assert_ptr_equal(ae_checkpoint_find(checkpoint, "w"), ae_checkpoint_at(checkpoint, 0));
     assert_null(ae_checkpoint_find(checkpoint, "a"));
     ae_checkpoint_close(checkpoint);
-    write_text(state, "model.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n");
-    assert_fails(ae_checkpoint_open(*state, &checkpoint), AE_ERR_FORMAT, "is a Git LFS pointer, not the weights");
+    write_text(state, "model.safetensors",
+               "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n");
+    assert_fails(ae_checkpoint_open(*state, &checkpoint), AE_ERR_FORMAT,
+                 "is a Git LFS pointer, not the weights");
 }
 
 static void shards_come_in_order_of_name(void **state) {
     write_shard(state, "model-2.safetensors", "ab");
     write_shard(state, "model-1.safetensors", "dc");
-    write_text(state, "model.safetensors.index.json",
-               "{\"metadata\": {\"total_size\": 64}, \"weight_map\": {\"a\": \"model-2.safetensors\", "
-               "\"b\": \"model-2.safetensors\", \"c\": \"model-1.safetensors\", \"d\": \"model-1.safetensors\"}}");
+    write_text(
+        state, "model.safetensors.index.json",
+        "{\"metadata\": {\"total_size\": 64}, \"weight_map\": {\"a\": \"model-2.safetensors\", "
+        "\"b\": \"model-2.safetensors\", \"c\": \"model-1.safetensors\", \"d\": \"model-1.safetensors\"}}");
     ae_checkpoint *checkpoint;
     assert_ok(ae_checkpoint_open(*state, &checkpoint));
     assert_int_equal(ae_checkpoint_file_count(checkpoint), 2);
@@ -114,16 +123,20 @@ static void indices_that_do_not_fit_are_refused(void **state) {
         {"[]", AE_ERR_FORMAT, "field 'weight_map' is nothing, expected an object"},
         {"{\"weight_map\": []}", AE_ERR_FORMAT, "field 'weight_map' is an array"},
         {"{\"weight_map\": {}}", AE_ERR_FORMAT, "field 'weight_map' is empty"},
-        {"{\"weight_map\": {\"a\": 3}}", AE_ERR_FORMAT, "weight_map['a'] is an integer, expected a file name"},
-        {"{\"weight_map\": {\"a\": \"../one\"}}", AE_ERR_FORMAT, "weight_map['a'] is '../one', expected the plain name"},
-        {"{\"weight_map\": {\"a\": \"/etc/passwd\"}}", AE_ERR_FORMAT, "'/etc/passwd', expected the plain name"},
+        {"{\"weight_map\": {\"a\": 3}}", AE_ERR_FORMAT,
+         "weight_map['a'] is an integer, expected a file name"},
+        {"{\"weight_map\": {\"a\": \"../one\"}}", AE_ERR_FORMAT,
+         "weight_map['a'] is '../one', expected the plain name"},
+        {"{\"weight_map\": {\"a\": \"/etc/passwd\"}}", AE_ERR_FORMAT,
+         "'/etc/passwd', expected the plain name"},
         {"{\"weight_map\": {\"a\": \"x/one\"}}", AE_ERR_FORMAT, "'x/one', expected the plain name"},
         {"{\"weight_map\": {\"a\": \"x\\\\one\"}}", AE_ERR_FORMAT, "expected the plain name"},
         {"{\"weight_map\": {\"a\": \"..\"}}", AE_ERR_FORMAT, "'..', expected the plain name"},
         {"{\"weight_map\": {\"a\": \".hidden\"}}", AE_ERR_FORMAT, "'.hidden', expected the plain name"},
         {"{\"weight_map\": {\"a\": \"\"}}", AE_ERR_FORMAT, "'', expected the plain name"},
         {"{\"weight_map\": {\"a\": \"one\\u0000\"}}", AE_ERR_FORMAT, "expected the plain name"},
-        {"{\"weight_map\": {\"a\": \"three\"}}", AE_ERR_NOT_FOUND, "names the shard 'three', which is not there"},
+        {"{\"weight_map\": {\"a\": \"three\"}}", AE_ERR_NOT_FOUND,
+         "names the shard 'three', which is not there"},
         {"{\"weight_map\": {\"a\": \"one\", \"b\": \"one\", \"z\": \"one\"}}", AE_ERR_FORMAT,
          "tensor 'z' is not in 'one', where the index has it"},
         {"{\"weight_map\": {\"a\": \"one\"}}", AE_ERR_FORMAT, "tensor 'b' of 'one' is not in the index"},
@@ -171,11 +184,14 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_first_kind_that_is_there_is_opened, make_scratch_folder,
                                         remove_scratch_folder),
-        cmocka_unit_test_setup_teardown(shards_come_in_order_of_name, make_scratch_folder, remove_scratch_folder),
-        cmocka_unit_test_setup_teardown(torch_shards_are_read_too, make_scratch_folder, remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(shards_come_in_order_of_name, make_scratch_folder,
+                                        remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(torch_shards_are_read_too, make_scratch_folder,
+                                        remove_scratch_folder),
         cmocka_unit_test_setup_teardown(indices_that_do_not_fit_are_refused, make_scratch_folder,
                                         remove_scratch_folder),
-        cmocka_unit_test_setup_teardown(lack_of_memory_is_an_error, make_scratch_folder, remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(lack_of_memory_is_an_error, make_scratch_folder,
+                                        remove_scratch_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

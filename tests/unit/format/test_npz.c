@@ -53,7 +53,8 @@ static void check_fixture(const char *path) {
     double *values = NULL;
     int n_dim;
     int64_t shape[AE_MAX_DIM];
-    assert_fails(ae_npz_read_double(file, "absent", &values, &n_dim, shape), AE_ERR_NOT_FOUND, "has no array 'absent'");
+    assert_fails(ae_npz_read_double(file, "absent", &values, &n_dim, shape), AE_ERR_NOT_FOUND,
+                 "has no array 'absent'");
     assert_fails(ae_npz_read_double(file, "text", &values, &n_dim, shape), AE_ERR_UNSUPPORTED,
                  "array 'text' has type '<U7', expected plain numbers");
     assert_fails(ae_npz_read_string(file, "f8", &text), AE_ERR_UNSUPPORTED,
@@ -96,15 +97,19 @@ static void other_arrays_are_refused_by_name(void **state) {
                      cases[i].text);
     }
     char *text;
-    assert_fails(ae_npz_read_string(file, "strings", &text), AE_ERR_UNSUPPORTED, "type '<U1' and 1 dimensions");
+    assert_fails(ae_npz_read_string(file, "strings", &text), AE_ERR_UNSUPPORTED,
+                 "type '<U1' and 1 dimensions");
     assert_fails(ae_npz_read_string(file, "fortran", &text), AE_ERR_UNSUPPORTED, "is in Fortran order");
     ae_npz_close(file);
-    assert_fails(ae_npz_open("CMakeLists.txt", &file), AE_ERR_FORMAT, "'CMakeLists.txt' is not a zip archive");
+    assert_fails(ae_npz_open("CMakeLists.txt", &file), AE_ERR_FORMAT,
+                 "'CMakeLists.txt' is not a zip archive");
 }
 
-// ---- headers written by hand ------------------------------------------------------------------------------------
+// ---- headers written by hand
+// ------------------------------------------------------------------------------------
 
-// small.npz holds 'a', four doubles; its header is 118 characters from byte 10 of the member on. The checksum is put right.
+// small.npz holds 'a', four doubles; its header is 118 characters from byte 10 of the member on. The checksum
+// is put right.
 static void replace_header(char *bytes, size_t length, const char *header) {
     size_t at = 0;
     while (at + 6 < length && memcmp(bytes + at, "\x93NUMPY", 6) != 0)
@@ -136,7 +141,8 @@ static void malformed_headers_are_refused(void **state) {
         {"{'descr': '<i8', 'fortran_order': False, 'shape': (2, 2), }", AE_OK, ""},
         {"{'descr': '<f8', 'fortran_order': False, 'shape': (5,), }", AE_ERR_FORMAT,
          "array 'a': <f8 of shape [5] does not take the 32 bytes it has"},
-        {"{'descr': '<f8', 'fortran_order': False, 'shape': (), }", AE_ERR_FORMAT, "of shape [] does not take the 32"},
+        {"{'descr': '<f8', 'fortran_order': False, 'shape': (), }", AE_ERR_FORMAT,
+         "of shape [] does not take the 32"},
         {"{'descr': '<f8', 'fortran_order': False, 'shape': (4611686018427387904, 1), }", AE_ERR_FORMAT,
          "of shape [4611686018427387904, 1] does not take"},
         {"{'descr': '<f8', 'fortran_order': False, 'shape': (4611686018427387904, 4), }", AE_ERR_FORMAT,
@@ -145,14 +151,19 @@ static void malformed_headers_are_refused(void **state) {
          "shape has a number that is too large"},
         {"{'descr': '<f8', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1,), }", AE_ERR_UNSUPPORTED,
          "array 'a' has more than 8 dimensions"},
-        {"{'descr': '<f8', 'fortran_order': False, 'shape': (-4,), }", AE_ERR_FORMAT, "shape holds what is no number"},
+        {"{'descr': '<f8', 'fortran_order': False, 'shape': (-4,), }", AE_ERR_FORMAT,
+         "shape holds what is no number"},
         {"{'descr': '<f8', 'fortran_order': False, 'shape': 4, }", AE_ERR_FORMAT, "shape is not a tuple"},
         {"{'descr': '<f8', 'fortran_order': False, 'shape': (4", AE_ERR_FORMAT, "shape does not end"},
-        {"{'descr': '<f8', 'fortran_order': Maybe, 'shape': (4,), }", AE_ERR_FORMAT, "neither True nor False"},
-        {"{'descr': '<f8', 'fortran_order': False, }", AE_ERR_FORMAT, "descr, fortran_order or shape is missing"},
+        {"{'descr': '<f8', 'fortran_order': Maybe, 'shape': (4,), }", AE_ERR_FORMAT,
+         "neither True nor False"},
+        {"{'descr': '<f8', 'fortran_order': False, }", AE_ERR_FORMAT,
+         "descr, fortran_order or shape is missing"},
         {"{'descr': '<f8', 'descr': '<f8', }", AE_ERR_FORMAT, "a key is unknown, or there twice"},
-        {"{'descr': '<f8', 'fortran_order': False, 'shape': (4,), 'x': 1, }", AE_ERR_FORMAT, "a key is unknown"},
-        {"{'descr': '<f8', 'fortran_order': False, 'shape': (4,), } 1", AE_ERR_FORMAT, "something follows it"},
+        {"{'descr': '<f8', 'fortran_order': False, 'shape': (4,), 'x': 1, }", AE_ERR_FORMAT,
+         "a key is unknown"},
+        {"{'descr': '<f8', 'fortran_order': False, 'shape': (4,), } 1", AE_ERR_FORMAT,
+         "something follows it"},
         {"{'descr' '<f8'}", AE_ERR_FORMAT, "a key has no value"},
         {"{descr: '<f8'}", AE_ERR_FORMAT, "a string is missing"},
         {"{'descr", AE_ERR_FORMAT, "a string does not end, or is too long"},
@@ -184,7 +195,8 @@ static void malformed_headers_are_refused(void **state) {
     }
 }
 
-// ---- writing ----------------------------------------------------------------------------------------------------
+// ---- writing
+// ----------------------------------------------------------------------------------------------------
 
 static const float floats[6] = {1.5f, -2.0f, 0.0f, 1e-40f, 3e38f, INFINITY};
 static const double doubles[2] = {1.0 / 3.0, -1e300};
@@ -256,9 +268,11 @@ static void what_cannot_be_written_is_refused(void **state) {
     assert_folder_is_empty(state);
 }
 
-// ---- damage -----------------------------------------------------------------------------------------------------
+// ---- damage
+// -----------------------------------------------------------------------------------------------------
 
-static ae_status read_all(const char *path, const char *bytes, size_t length, const char *number, const char *text) {
+static ae_status read_all(const char *path, const char *bytes, size_t length, const char *number,
+                          const char *text) {
     write_whole(path, bytes, length);
     ae_npz *file = NULL;
     ae_status status = ae_npz_open(path, &file);
@@ -284,7 +298,8 @@ static void damaged_files_never_crash(void **state) {
     read_whole(FIXTURES "small.npz", &bytes, &length);
     for (size_t cut = 0; cut < length; cut++) {
         ae_status status = read_all(path, bytes, cut, "a", "t");
-        if (status != AE_ERR_FORMAT) fail_msg("%zu of %zu bytes gave %s", cut, length, ae_status_name(status));
+        if (status != AE_ERR_FORMAT)
+            fail_msg("%zu of %zu bytes gave %s", cut, length, ae_status_name(status));
         assert_non_null(strstr(ae_last_error(), "damaged.npz"));
     }
     assert_ok(read_all(path, bytes, length, "a", "t"));
@@ -312,7 +327,8 @@ static void damaged_files_never_crash(void **state) {
     while (memcmp(bytes + at, "\x93NUMPY", 6) != 0)
         at++;
     bytes[at + 140] ^= 1;
-    assert_fails(read_all(path, bytes, length, "a", "t"), AE_ERR_FORMAT, "the checksum of member 'a.npy' is wrong");
+    assert_fails(read_all(path, bytes, length, "a", "t"), AE_ERR_FORMAT,
+                 "the checksum of member 'a.npy' is wrong");
     ae_free(bytes);
 }
 
@@ -345,11 +361,16 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_numpy_writes_is_read),
         cmocka_unit_test(other_arrays_are_refused_by_name),
-        cmocka_unit_test_setup_teardown(malformed_headers_are_refused, make_scratch_folder, remove_scratch_folder),
-        cmocka_unit_test_setup_teardown(what_is_written_reads_back, make_scratch_folder, remove_scratch_folder),
-        cmocka_unit_test_setup_teardown(what_cannot_be_written_is_refused, make_scratch_folder, remove_scratch_folder),
-        cmocka_unit_test_setup_teardown(damaged_files_never_crash, make_scratch_folder, remove_scratch_folder),
-        cmocka_unit_test_setup_teardown(lack_of_memory_is_an_error, make_scratch_folder, remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(malformed_headers_are_refused, make_scratch_folder,
+                                        remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(what_is_written_reads_back, make_scratch_folder,
+                                        remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(what_cannot_be_written_is_refused, make_scratch_folder,
+                                        remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(damaged_files_never_crash, make_scratch_folder,
+                                        remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(lack_of_memory_is_an_error, make_scratch_folder,
+                                        remove_scratch_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,8 @@
 
 #include "format/safetensors.h"
 
-// A file in memory: a header text and n_data bytes 0, 1, 2, ...; free with ae_free. `length` overrides the header length.
+// A file in memory: a header text and n_data bytes 0, 1, 2, ...; free with ae_free. `length` overrides the
+// header length.
 static unsigned char *make(const char *header, uint64_t length, size_t n_data, size_t *size) {
     size_t n = strlen(header);
     *size = 8 + n + n_data;
@@ -70,11 +71,14 @@ static void header_lengths_are_checked_first(void **state) {
     bytes = make("{}", UINT64_MAX, 4, &size);
     assert_fails(ae_safetensors_open_memory("t", bytes, size, &file), AE_ERR_FORMAT,
                  "a header of 18446744073709551615 bytes, but the file has only 14");
-    assert_fails(ae_safetensors_open_memory("t", bytes, 7, &file), AE_ERR_FORMAT, "'t' has 7 bytes: too short");
-    assert_fails(ae_safetensors_open_memory("t", bytes, 0, &file), AE_ERR_FORMAT, "'t' has 0 bytes: too short");
+    assert_fails(ae_safetensors_open_memory("t", bytes, 7, &file), AE_ERR_FORMAT,
+                 "'t' has 7 bytes: too short");
+    assert_fails(ae_safetensors_open_memory("t", bytes, 0, &file), AE_ERR_FORMAT,
+                 "'t' has 0 bytes: too short");
     ae_free(bytes);
     bytes = make("{}", 0, 0, &size);
-    assert_fails(ae_safetensors_open_memory("t", bytes, size, &file), AE_ERR_FORMAT, "does not begin with '{'");
+    assert_fails(ae_safetensors_open_memory("t", bytes, size, &file), AE_ERR_FORMAT,
+                 "does not begin with '{'");
     ae_free(bytes);
     char *blank = ae_alloc(100000002, 1);
     memset(blank, ' ', 100000001);
@@ -99,28 +103,34 @@ static void malformed_entries_are_named(void **state) {
         {"{\"a\":", 0, AE_ERR_FORMAT, "'t.safetensors' is not valid JSON"},
         {"{\"a\":3}", 0, AE_ERR_FORMAT, "the entry of tensor 'a' is an integer, expected an object"},
         {"{\"a\":{\"shape\":[1],\"data_offsets\":[0,4]}}", 4, AE_ERR_FORMAT, "tensor 'a': dtype is nothing"},
-        {"{\"a\":{\"dtype\":3,\"shape\":[1],\"data_offsets\":[0,4]}}", 4, AE_ERR_FORMAT, "dtype is an integer"},
+        {"{\"a\":{\"dtype\":3,\"shape\":[1],\"data_offsets\":[0,4]}}", 4, AE_ERR_FORMAT,
+         "dtype is an integer"},
         {"{\"a\":{\"dtype\":\"F8_E4M3\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4, AE_ERR_UNSUPPORTED,
          "tensor 'a' has dtype 'F8_E4M3', supported are F64, F32, F16"},
-        {"{\"a\":{\"dtype\":\"f32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, AE_ERR_UNSUPPORTED, "dtype 'f32'"},
-        {"{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", 4, AE_ERR_FORMAT, "shape is nothing, expected an array"},
+        {"{\"a\":{\"dtype\":\"f32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, AE_ERR_UNSUPPORTED,
+         "dtype 'f32'"},
+        {"{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", 4, AE_ERR_FORMAT,
+         "shape is nothing, expected an array"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1.0],\"data_offsets\":[0,4]}}", 4, AE_ERR_FORMAT,
          "tensor 'a': shape[0] is a number, expected an integer"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2,-1],\"data_offsets\":[0,4]}}", 4, AE_ERR_FORMAT,
          "tensor 'a': shape[1] is -1, expected 0 or more"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}", 4, AE_ERR_UNSUPPORTED,
-         "tensor 'a' has 9 dimensions, at most 8"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,0]}}", 0, AE_ERR_FORMAT,
-         "shape [4611686018427387904, 4] has more elements than can be addressed"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904],\"data_offsets\":[0,0]}}", 0, AE_ERR_FORMAT,
-         "shape [4611686018427387904] has more elements than can be addressed"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[99999999999999999999],\"data_offsets\":[0,0]}}", 0, AE_ERR_FORMAT,
-         "not valid JSON"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}", 4,
+         AE_ERR_UNSUPPORTED, "tensor 'a' has 9 dimensions, at most 8"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,0]}}", 0,
+         AE_ERR_FORMAT, "shape [4611686018427387904, 4] has more elements than can be addressed"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904],\"data_offsets\":[0,0]}}", 0,
+         AE_ERR_FORMAT, "shape [4611686018427387904] has more elements than can be addressed"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[99999999999999999999],\"data_offsets\":[0,0]}}", 0,
+         AE_ERR_FORMAT, "not valid JSON"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,12]}}", 12, AE_ERR_FORMAT,
          "tensor 'a': F32 of shape [2, 2] takes 16 bytes, data_offsets give 12"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1]}}", 4, AE_ERR_FORMAT, "tensor 'a': data_offsets must be two integers"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4,8]}}", 8, AE_ERR_FORMAT, "must be two integers"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,\"4\"]}}", 4, AE_ERR_FORMAT, "two integers"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1]}}", 4, AE_ERR_FORMAT,
+         "tensor 'a': data_offsets must be two integers"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4,8]}}", 8, AE_ERR_FORMAT,
+         "must be two integers"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,\"4\"]}}", 4, AE_ERR_FORMAT,
+         "two integers"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[-4,0]}}", 4, AE_ERR_FORMAT,
          "data_offsets [-4, 0] are not a range"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}", 4, AE_ERR_FORMAT,
@@ -147,8 +157,10 @@ static void malformed_entries_are_named(void **state) {
          2, AE_ERR_FORMAT, "duplicate object key"},
         {"{\"a\\u0000b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, AE_ERR_FORMAT,
          "NUL byte in object key"},
-        {"{\"__metadata__\":{\"n\":3}}", 0, AE_ERR_FORMAT, "__metadata__ field 'n' is an integer, expected a string"},
-        {"{\"__metadata__\":[]}", 0, AE_ERR_FORMAT, "__metadata__ is an array, expected an object of strings"},
+        {"{\"__metadata__\":{\"n\":3}}", 0, AE_ERR_FORMAT,
+         "__metadata__ field 'n' is an integer, expected a string"},
+        {"{\"__metadata__\":[]}", 0, AE_ERR_FORMAT,
+         "__metadata__ is an array, expected an object of strings"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_fails(try_open(cases[i].header, cases[i].n_data), cases[i].status, cases[i].text);
@@ -216,7 +228,8 @@ static void what_cannot_be_written_is_refused(void **state) {
     tensor.name = "\xff";
     assert_fails(ae_safetensors_write(path, &tensor, 1, NULL), AE_ERR_ARGUMENT, "not valid UTF-8");
     const ae_tensor twice[2] = {written[0], written[0]};
-    assert_fails(ae_safetensors_write(path, twice, 2, NULL), AE_ERR_ARGUMENT, "tensor 'w': the name is already taken");
+    assert_fails(ae_safetensors_write(path, twice, 2, NULL), AE_ERR_ARGUMENT,
+                 "tensor 'w': the name is already taken");
     json_t *metadata = json_pack("{s:i}", "n", 3);
     assert_fails(ae_safetensors_write(path, written, 3, metadata), AE_ERR_FORMAT, "__metadata__ field 'n'");
     json_decref(metadata);
@@ -241,12 +254,14 @@ static void damaged_files_never_crash(void **state) {
     char *bytes;
     size_t length;
     read_whole(path, &bytes, &length);
-    for (size_t cut = 0; cut < length; cut++) { // in memory of exactly that size, so that sanitizers see any overrun
+    for (size_t cut = 0; cut < length;
+         cut++) { // in memory of exactly that size, so that sanitizers see any overrun
         char *part = malloc(cut ? cut : 1);
         memcpy(part, bytes, cut);
         ae_safetensors *file = NULL;
         ae_status status = ae_safetensors_open_memory("cut", part, cut, &file);
-        if (status != AE_ERR_FORMAT) fail_msg("%zu of %zu bytes gave %s", cut, length, ae_status_name(status));
+        if (status != AE_ERR_FORMAT)
+            fail_msg("%zu of %zu bytes gave %s", cut, length, ae_status_name(status));
         assert_non_null(strstr(ae_last_error(), "'cut'"));
         free(part);
     }
@@ -264,7 +279,8 @@ static void damaged_files_never_crash(void **state) {
             for (size_t k = 0; k < ae_safetensors_count(file); k++) {
                 const ae_tensor *tensor = ae_safetensors_at(file, k);
                 assert_true(tensor->offset + tensor->n_bytes <= length);
-                assert_true(tensor->n_bytes == (size_t)ae_tensor_elements(tensor) * ae_dtype_size(tensor->dtype));
+                assert_true(tensor->n_bytes ==
+                            (size_t)ae_tensor_elements(tensor) * ae_dtype_size(tensor->dtype));
             }
             ae_safetensors_close(file);
         }
@@ -303,10 +319,14 @@ int main(void) {
         cmocka_unit_test(tensors_come_in_order_of_offset),
         cmocka_unit_test(header_lengths_are_checked_first),
         cmocka_unit_test(malformed_entries_are_named),
-        cmocka_unit_test_setup_teardown(what_is_written_reads_back, make_scratch_folder, remove_scratch_folder),
-        cmocka_unit_test_setup_teardown(what_cannot_be_written_is_refused, make_scratch_folder, remove_scratch_folder),
-        cmocka_unit_test_setup_teardown(damaged_files_never_crash, make_scratch_folder, remove_scratch_folder),
-        cmocka_unit_test_setup_teardown(lack_of_memory_is_an_error, make_scratch_folder, remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(what_is_written_reads_back, make_scratch_folder,
+                                        remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(what_cannot_be_written_is_refused, make_scratch_folder,
+                                        remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(damaged_files_never_crash, make_scratch_folder,
+                                        remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(lack_of_memory_is_an_error, make_scratch_folder,
+                                        remove_scratch_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,8 @@ static void types_have_names_and_sizes(void **state) {
 static void elements_are_counted_without_overflow(void **state) {
     (void)state;
     ae_tensor scalar = {.n_dim = 0}, matrix = {.n_dim = 2, .shape = {3, 5}};
-    ae_tensor empty = {.n_dim = 3, .shape = {INT64_MAX, 0, INT64_MAX}}, negative = {.n_dim = 2, .shape = {0, -1}};
+    ae_tensor empty = {.n_dim = 3, .shape = {INT64_MAX, 0, INT64_MAX}},
+              negative = {.n_dim = 2, .shape = {0, -1}};
     ae_tensor huge = {.n_dim = 2, .shape = {INT64_MAX / 2, 3}}, deep = {.n_dim = AE_MAX_DIM + 1};
     assert_int_equal(ae_tensor_elements(&scalar), 1);
     assert_int_equal(ae_tensor_elements(&matrix), 15);
@@ -94,10 +95,13 @@ static uint16_t nearest_half(float value) {
     unsigned low = 0, high = 0x7bff; // the largest half that is not above the value
     while (low < high) {
         unsigned middle = (low + high + 1) / 2;
-        if (half_value(middle) <= magnitude) low = middle;
-        else high = middle - 1;
+        if (half_value(middle) <= magnitude)
+            low = middle;
+        else
+            high = middle - 1;
     }
-    double below = magnitude - half_value(low), above = low < 0x7bff ? half_value(low + 1) - magnitude : INFINITY;
+    double below = magnitude - half_value(low),
+           above = low < 0x7bff ? half_value(low + 1) - magnitude : INFINITY;
     best = below < above ? low : above < below ? low + 1 : low + (low & 1);
     return (uint16_t)(sign | best);
 }
@@ -124,11 +128,12 @@ static void floats_round_to_the_nearest_half(void **state) {
     for (size_t i = 0; i < N; i++) {
         uint16_t expected = nearest_half(values[i]);
         if (halves[i] != expected || ae_float_to_f16(values[i]) != expected)
-            fail_msg("%a gave 0x%04x and 0x%04x, not 0x%04x", (double)values[i], halves[i], ae_float_to_f16(values[i]),
-                     expected);
+            fail_msg("%a gave 0x%04x and 0x%04x, not 0x%04x", (double)values[i], halves[i],
+                     ae_float_to_f16(values[i]), expected);
     }
-    const float edges[] = {INFINITY, -INFINITY, NAN, ae_float_from_bits(0x7f800001u), ae_float_from_bits(0xff802000u),
-                           -0.0f,    65519.996f, 65520.0f};
+    const float edges[] = {
+        INFINITY, -INFINITY,  NAN,     ae_float_from_bits(0x7f800001u), ae_float_from_bits(0xff802000u),
+        -0.0f,    65519.996f, 65520.0f};
     const uint16_t expected[] = {0x7c00, 0xfc00, 0x7e00, 0x7e00, 0xfe01, 0x8000, 0x7bff, 0x7c00};
     for (size_t i = 0; i < 8; i++) {
         float row[16]; // by the wide way and by the plain one

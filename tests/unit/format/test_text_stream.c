@@ -11,7 +11,8 @@ static void write_plain(void *const *state, const char *name, const char *bytes,
     write_whole(scratch_path(state, name, path), bytes, length);
 }
 
-static void write_gzip(void *const *state, const char *name, const char *bytes, size_t length, const char *mode) {
+static void write_gzip(void *const *state, const char *name, const char *bytes, size_t length,
+                       const char *mode) {
     char path[512];
     gzFile file = gzopen(scratch_path(state, name, path), mode);
     assert_non_null(file);
@@ -77,7 +78,9 @@ static void plain_text_is_a_document_a_line(void **state) {
         {"one\r\n\r\ntwo\r\n", {"one", "", "two", NULL}},
         {"a\rb\r\r\n", {"a\rb\r", NULL}},
         {"\r", {"", NULL}},
-        {"\xef\xbb\xbf" "first\n\xef\xbb\xbfsecond", {"first", "\xef\xbb\xbfsecond", NULL}},
+        {"\xef\xbb\xbf"
+         "first\n\xef\xbb\xbfsecond",
+         {"first", "\xef\xbb\xbfsecond", NULL}},
         {"{\"text\": 1}\n", {"{\"text\": 1}", NULL}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -92,7 +95,8 @@ static void plain_text_is_a_document_a_line(void **state) {
 }
 
 static void json_lines_give_their_text(void **state) {
-    const char *text = "{\"text\": \"one\\ntwo\", \"id\": 3}\r\n\n{\"id\": 4, \"text\": \"\"}\n  \n{\"text\":\"gr\\u00f6\\u00dfe\"}";
+    const char *text = "{\"text\": \"one\\ntwo\", \"id\": 3}\r\n\n{\"id\": 4, \"text\": \"\"}\n  "
+                       "\n{\"text\":\"gr\\u00f6\\u00dfe\"}";
     static const char *const documents[] = {"one\ntwo", "", "größe", NULL};
     write_plain(state, "a.jsonl", text, strlen(text));
     check_documents(state, "a.jsonl", documents);
@@ -127,7 +131,8 @@ static void bad_lines_are_named(void **state) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char bytes[200];
-        int n = snprintf(bytes, sizeof bytes, "{\"text\": \"good\"}\n%s\n{\"text\": \"after\"}\n", cases[i].line);
+        int n =
+            snprintf(bytes, sizeof bytes, "{\"text\": \"good\"}\n%s\n{\"text\": \"after\"}\n", cases[i].line);
         write_plain(state, "bad.jsonl", bytes, (size_t)n);
         ae_text_stream *stream;
         open_one(state, "bad.jsonl", &stream);
@@ -157,8 +162,8 @@ static void files_follow_each_other(void **state) {
     write_zstd(state, "5.jsonl.zst", "{\"text\":\"h\"}", 12);
     char path[5][512];
     const char *const paths[5] = {
-        scratch_path(state, "1.txt", path[0]), scratch_path(state, "2.gz", path[1]),
-        scratch_path(state, "3.txt", path[2]), scratch_path(state, "4.zst", path[3]),
+        scratch_path(state, "1.txt", path[0]),       scratch_path(state, "2.gz", path[1]),
+        scratch_path(state, "3.txt", path[2]),       scratch_path(state, "4.zst", path[3]),
         scratch_path(state, "5.jsonl.zst", path[4]),
     };
     ae_text_stream *stream;
@@ -200,7 +205,8 @@ static void names_and_contents_must_agree(void **state) {
     ae_text_stream_close(stream);
 }
 
-// Lines of every length up to beyond a chunk of 256 KB, so that line ends fall on every side of a chunk's end.
+// Lines of every length up to beyond a chunk of 256 KB, so that line ends fall on every side of a chunk's
+// end.
 static void long_lines_are_joined(void **state) {
     static const size_t lengths[] = {0, 1, 262143, 262144, 262145, 3, 1000000, 0, 131072, 131071, 5, 5000000};
     enum { N = sizeof lengths / sizeof *lengths };
@@ -281,7 +287,8 @@ static void damaged_files_never_crash(void **state) {
         for (size_t cut = 0; cut < size; cut++) {
             write_plain(state, names[k], bytes, cut);
             ae_status status = read_all(state, names[k]);
-            if (status != AE_ERR_FORMAT) fail_msg("%s: %zu of %zu bytes gave %s", names[k], cut, size, ae_status_name(status));
+            if (status != AE_ERR_FORMAT)
+                fail_msg("%s: %zu of %zu bytes gave %s", names[k], cut, size, ae_status_name(status));
             assert_non_null(strstr(ae_last_error(), names[k]));
         }
         char *flipped = malloc(size);
@@ -290,7 +297,7 @@ static void damaged_files_never_crash(void **state) {
             flip_bits(flipped, size, &random);
             write_plain(state, names[k], flipped, size);
             ae_status status = read_all(state, names[k]);
-            if (status != AE_ERR_MEMORY) assert_answers(status);
+            assert_answers(status);
         }
         free(flipped);
         ae_free(bytes);
@@ -312,15 +319,21 @@ static void lack_of_memory_is_an_error(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(plain_text_is_a_document_a_line, make_scratch_folder, remove_scratch_folder),
-        cmocka_unit_test_setup_teardown(json_lines_give_their_text, make_scratch_folder, remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(plain_text_is_a_document_a_line, make_scratch_folder,
+                                        remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(json_lines_give_their_text, make_scratch_folder,
+                                        remove_scratch_folder),
         cmocka_unit_test_setup_teardown(bad_lines_are_named, make_scratch_folder, remove_scratch_folder),
         cmocka_unit_test_setup_teardown(files_follow_each_other, make_scratch_folder, remove_scratch_folder),
-        cmocka_unit_test_setup_teardown(names_and_contents_must_agree, make_scratch_folder, remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(names_and_contents_must_agree, make_scratch_folder,
+                                        remove_scratch_folder),
         cmocka_unit_test_setup_teardown(long_lines_are_joined, make_scratch_folder, remove_scratch_folder),
-        cmocka_unit_test_setup_teardown(a_line_without_end_is_refused, make_scratch_folder, remove_scratch_folder),
-        cmocka_unit_test_setup_teardown(damaged_files_never_crash, make_scratch_folder, remove_scratch_folder),
-        cmocka_unit_test_setup_teardown(lack_of_memory_is_an_error, make_scratch_folder, remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(a_line_without_end_is_refused, make_scratch_folder,
+                                        remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(damaged_files_never_crash, make_scratch_folder,
+                                        remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(lack_of_memory_is_an_error, make_scratch_folder,
+                                        remove_scratch_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

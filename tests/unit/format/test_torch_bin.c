@@ -74,31 +74,36 @@ static void what_is_no_plain_state_dict_is_refused(void **state) {
     ae_torch_bin *file = NULL;
     assert_fails(ae_torch_bin_open(FIXTURES "system.bin", &file), AE_ERR_UNSUPPORTED,
                  "asks for Python's 'posix.system', which is refused");
-    assert_fails(ae_torch_bin_open(FIXTURES "system_protocol4.bin", &file), AE_ERR_UNSUPPORTED, "'posix.system'");
+    assert_fails(ae_torch_bin_open(FIXTURES "system_protocol4.bin", &file), AE_ERR_UNSUPPORTED,
+                 "'posix.system'");
     assert_fails(ae_torch_bin_open(FIXTURES "plain_pickle.bin", &file), AE_ERR_UNSUPPORTED,
                  "'torch.storage._load_from_bytes'");
     assert_fails(ae_torch_bin_open(FIXTURES "old_format.bin", &file), AE_ERR_UNSUPPORTED,
                  "format of before version 1.6, which is not read; convert it once: python -c");
-    assert_fails(ae_torch_bin_open(FIXTURES "torchscript.bin", &file), AE_ERR_UNSUPPORTED, "TorchScript program");
+    assert_fails(ae_torch_bin_open(FIXTURES "torchscript.bin", &file), AE_ERR_UNSUPPORTED,
+                 "TorchScript program");
     assert_fails(ae_torch_bin_open(FIXTURES "big_endian.bin", &file), AE_ERR_UNSUPPORTED, "byte order 'big'");
     assert_fails(ae_torch_bin_open(FIXTURES "deflated.bin", &file), AE_ERR_UNSUPPORTED, "is compressed");
     assert_fails(ae_torch_bin_open(FIXTURES "transposed.bin", &file), AE_ERR_UNSUPPORTED,
                  "tensor 'turned' of shape [3, 2] has strides [1, 3]: it is transposed");
     assert_fails(ae_torch_bin_open(FIXTURES "nested.bin", &file), AE_ERR_UNSUPPORTED,
                  "entry 'state_dict' is a dict, not a tensor");
-    assert_fails(ae_torch_bin_open(FIXTURES "list.bin", &file), AE_ERR_UNSUPPORTED, "holds a list, expected a state");
+    assert_fails(ae_torch_bin_open(FIXTURES "list.bin", &file), AE_ERR_UNSUPPORTED,
+                 "holds a list, expected a state");
     assert_fails(ae_torch_bin_open(FIXTURES "stored.npz", &file), AE_ERR_FORMAT, "without data.pkl");
     assert_fails(ae_torch_bin_open("CMakeLists.txt", &file), AE_ERR_FORMAT, "is not a zip archive");
     assert_fails(ae_torch_bin_open("tests/absent.bin", &file), AE_ERR_NOT_FOUND, "tests/absent.bin");
     assert_null(file);
 }
 
-// ---- pickles written by hand ------------------------------------------------------------------------------------
+// ---- pickles written by hand
+// ------------------------------------------------------------------------------------
 
 static ae_status unpickle(const char *bytes, size_t size, ae_torch_entry *first, size_t *count) {
     ae_arena *arena;
     assert_ok(ae_arena_new(&arena));
-    unsigned char *exact = malloc(size ? size : 1); // of exactly this size, so that sanitizers see any overrun
+    unsigned char *exact =
+        malloc(size ? size : 1); // of exactly this size, so that sanitizers see any overrun
     memcpy(exact, bytes, size);
     ae_torch_entry *entries = NULL;
     *count = 0;
@@ -110,7 +115,9 @@ static ae_status unpickle(const char *bytes, size_t size, ae_torch_entry *first,
 }
 
 #define PICKLE(text) text, sizeof(text) - 1
-#define STORAGE "(X\x07\0\0\0storagectorch\nHalfStorage\nX\x01\0\0\0" "7X\x03\0\0\0cpuK\x06tQ"
+#define STORAGE                                                                                              \
+    "(X\x07\0\0\0storagectorch\nHalfStorage\nX\x01\0\0\0"                                                    \
+    "7X\x03\0\0\0cpuK\x06tQ"
 #define REBUILD "ctorch._utils\n_rebuild_tensor_v2\n("
 
 static void opcodes_build_what_they_mean(void **state) {
@@ -122,14 +129,20 @@ static void opcodes_build_what_they_mean(void **state) {
     } cases[] = {
         // dict(k=tensor) with BININT1, BININT2, BININT, LONG1, LONG4 as numbers
         {PICKLE("\x80\x02}X\x01\0\0\0k" REBUILD STORAGE "K\x01K\x05\x85K\x01\x85\x89}tRs."), 1, 5, 1},
-        {PICKLE("\x80\x02}X\x01\0\0\0k" REBUILD STORAGE "M\x01\x02J\xfe\xff\xff\xff\x85\x8a\x02\xff\xff\x85\x89}tRs."),
+        {PICKLE("\x80\x02}X\x01\0\0\0k" REBUILD STORAGE
+                "M\x01\x02J\xfe\xff\xff\xff\x85\x8a\x02\xff\xff\x85\x89}tRs."),
          513, -2, -1},
-        {PICKLE("\x80\x03}\x8c\x01k" REBUILD STORAGE "\x8a\0\x8b\x02\0\0\0\0\x01\x85\x8a\x08\1\0\0\0\0\0\0\x40\x85N}N"
+        {PICKLE("\x80\x03}\x8c\x01k" REBUILD STORAGE
+                "\x8a\0\x8b\x02\0\0\0\0\x01\x85\x8a\x08\1\0\0\0\0\0\0\x40\x85N}N"
                 "tRs."),
          0, 256, 0x4000000000000001},
         // a list, a tuple, bytes and a float that are popped; DUP; a memo; MARK ... DICT; POP_MARK
-        {PICKLE("\x80\x04\x95\x01\0\0\0\0\0\0\0](K\x01K\x02" "eK\x03" "a0(K\x01l0)0C\x01x0G12345678" "0(NN1"
-                "(\x8d\x01\0\0\0\0\0\0\0k" REBUILD STORAGE "q\x07" "0h\x07K\x02K\x03\x85K\x04\x85\x88}tRd20."),
+        {PICKLE("\x80\x04\x95\x01\0\0\0\0\0\0\0](K\x01K\x02"
+                "eK\x03"
+                "a0(K\x01l0)0C\x01x0G12345678"
+                "0(NN1"
+                "(\x8d\x01\0\0\0\0\0\0\0k" REBUILD STORAGE "q\x07"
+                "0h\x07K\x02K\x03\x85K\x04\x85\x88}tRd20."),
          2, 3, 4},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -171,32 +184,57 @@ static void malformed_pickles_are_refused(void **state) {
         {PICKLE("\x80\x02h\0."), AE_ERR_FORMAT, "a memo is used that was never set"},
         {PICKLE("\x80\x02Nq\x02h\x01."), AE_ERR_FORMAT, "a memo is used that was never set"},
         {PICKLE("\x80\x02Nr\xff\xff\xff\xff."), AE_ERR_FORMAT, "a memo number is too large"},
-        {PICKLE("\x80\x02X\xff\xff\xff\xff" "a."), AE_ERR_FORMAT, "ends within an opcode's argument"},
-        {PICKLE("\x80\x02\x8d\xff\xff\xff\xff\xff\xff\xff\xff" "a."), AE_ERR_FORMAT, "within an opcode's argument"},
+        {PICKLE("\x80\x02X\xff\xff\xff\xff"
+                "a."),
+         AE_ERR_FORMAT, "ends within an opcode's argument"},
+        {PICKLE("\x80\x02\x8d\xff\xff\xff\xff\xff\xff\xff\xff"
+                "a."),
+         AE_ERR_FORMAT, "within an opcode's argument"},
         {PICKLE("\x80\x02X\x01\0\0\0\xff."), AE_ERR_FORMAT, "a string is not UTF-8"},
         {PICKLE("\x80\x02J\x01\x02"), AE_ERR_FORMAT, "within an opcode's argument"},
-        {PICKLE("\x80\x02\x8a\x09\1\2\3\4\5\6\7\x08\x09."), AE_ERR_UNSUPPORTED, "an integer of 9 bytes at byte 2"},
+        {PICKLE("\x80\x02\x8a\x09\1\2\3\4\5\6\7\x08\x09."), AE_ERR_UNSUPPORTED,
+         "an integer of 9 bytes at byte 2"},
         {PICKLE("\x80\x04\x95\xff\0\0\0\0\0\0\0}."), AE_ERR_FORMAT, "a frame reaches beyond the end"},
-        {PICKLE("\x80\x02" "cos\nsystem"), AE_ERR_FORMAT, "ends within a name"},
-        {PICKLE("\x80\x02" "cos\nsystem\n."), AE_ERR_UNSUPPORTED, "Python's 'os.system'"},
-        {PICKLE("\x80\x02" "cbuiltins\neval\n."), AE_ERR_UNSUPPORTED, "Python's 'builtins.eval'"},
-        {PICKLE("\x80\x02" "ctorch._utils\n_rebuild_tensor_v3\n."), AE_ERR_UNSUPPORTED, "_rebuild_tensor_v3'"},
+        {PICKLE("\x80\x02"
+                "cos\nsystem"),
+         AE_ERR_FORMAT, "ends within a name"},
+        {PICKLE("\x80\x02"
+                "cos\nsystem\n."),
+         AE_ERR_UNSUPPORTED, "Python's 'os.system'"},
+        {PICKLE("\x80\x02"
+                "cbuiltins\neval\n."),
+         AE_ERR_UNSUPPORTED, "Python's 'builtins.eval'"},
+        {PICKLE("\x80\x02"
+                "ctorch._utils\n_rebuild_tensor_v3\n."),
+         AE_ERR_UNSUPPORTED, "_rebuild_tensor_v3'"},
         {PICKLE("\x80\x04\x8c\x02osK\x01\x93."), AE_ERR_FORMAT, "a global's name is not a string"},
         {PICKLE("\x80\x02ios\nsystem\n."), AE_ERR_UNSUPPORTED, "opcode 0x69 at byte 2 is refused"},
-        {PICKLE("\x80\x02" "ccollections\nOrderedDict\n)\x81."), AE_ERR_UNSUPPORTED, "opcode 0x81"},
-        {PICKLE("\x80\x02" "ccollections\nOrderedDict\n)b."), AE_ERR_FORMAT, "attributes are no dict"},
+        {PICKLE("\x80\x02"
+                "ccollections\nOrderedDict\n)\x81."),
+         AE_ERR_UNSUPPORTED, "opcode 0x81"},
+        {PICKLE("\x80\x02"
+                "ccollections\nOrderedDict\n)b."),
+         AE_ERR_FORMAT, "attributes are no dict"},
         {PICKLE("\x80\x02]}b."), AE_ERR_FORMAT, "not what the opcode works on"},
-        {PICKLE("\x80\x02" "ccollections\nOrderedDict\n]\x85R."), AE_ERR_FORMAT, "made from arguments"},
-        {PICKLE("\x80\x02" "ctorch\nFloatStorage\n)R."), AE_ERR_UNSUPPORTED, "calls 'torch.FloatStorage'"},
+        {PICKLE("\x80\x02"
+                "ccollections\nOrderedDict\n]\x85R."),
+         AE_ERR_FORMAT, "made from arguments"},
+        {PICKLE("\x80\x02"
+                "ctorch\nFloatStorage\n)R."),
+         AE_ERR_UNSUPPORTED, "calls 'torch.FloatStorage'"},
         {PICKLE("\x80\x02}}R."), AE_ERR_FORMAT, "a call of what is no function"},
         {PICKLE("\x80\x02K\x01Q."), AE_ERR_FORMAT, "a persistent id is not a storage's"},
         {PICKLE("\x80\x02)Q."), AE_ERR_FORMAT, "a persistent id is not a storage's"},
         {PICKLE("\x80\x02(X\x07\0\0\0storageNNNNtQ."), AE_ERR_FORMAT, "a storage's type, key or size"},
         {PICKLE("\x80\x02" REBUILD ")tR."), AE_ERR_FORMAT, "arguments of torch._utils._rebuild_tensor_v2"},
-        {PICKLE("\x80\x02" REBUILD STORAGE "K\0K\x05\x85)\x89}tR."), AE_ERR_FORMAT, "shape and stride do not fit"},
+        {PICKLE("\x80\x02" REBUILD STORAGE "K\0K\x05\x85)\x89}tR."), AE_ERR_FORMAT,
+         "shape and stride do not fit"},
         {PICKLE("\x80\x02" REBUILD STORAGE "K\0N\x85K\x05\x85\x89}tR."), AE_ERR_FORMAT, "is no integer"},
-        {PICKLE("\x80\x02" REBUILD STORAGE "K\0(NNNNNNNNNt)\x89}tR."), AE_ERR_UNSUPPORTED, "with 9 dimensions"},
-        {PICKLE("\x80\x02" "ctorch._utils\n_rebuild_parameter\n)R."), AE_ERR_FORMAT, "_rebuild_parameter"},
+        {PICKLE("\x80\x02" REBUILD STORAGE "K\0(NNNNNNNNNt)\x89}tR."), AE_ERR_UNSUPPORTED,
+         "with 9 dimensions"},
+        {PICKLE("\x80\x02"
+                "ctorch._utils\n_rebuild_parameter\n)R."),
+         AE_ERR_FORMAT, "_rebuild_parameter"},
         {PICKLE("\x80\x02}(Nu."), AE_ERR_FORMAT, "a key without a value"},
         {PICKLE("\x80\x02(Nd."), AE_ERR_FORMAT, "a key without a value"},
         {PICKLE("\x80\x02}K\x01Ns."), AE_ERR_UNSUPPORTED, "a key of the state dict is an integer"},
@@ -211,7 +249,8 @@ static void malformed_pickles_are_refused(void **state) {
     }
 }
 
-// ---- damage -----------------------------------------------------------------------------------------------------
+// ---- damage
+// -----------------------------------------------------------------------------------------------------
 
 // Opens the bytes as a file; what it accepts must lie within them.
 static ae_status open_bytes(const char *path, const char *bytes, size_t length) {
@@ -250,7 +289,8 @@ static void archives_that_contradict_themselves_are_refused(void **state) {
     static const struct {
         const char *from, *to, *text;
     } cases[] = {
-        {"K\x04tq\x07QK", "K\x03tq\x07QK", "shape [2, 2] from element 0 on does not fit its storage of 3 elements"},
+        {"K\x04tq\x07QK", "K\x03tq\x07QK",
+         "shape [2, 2] from element 0 on does not fit its storage of 3 elements"},
         {"K\x04tq\x07QK", "K\x7ftq\x07QK", "its storage should have 127 elements of F32, but"},
         {"QK", "Q.", "damaged"},
         {"archive/data/0", "archive/data/8", "tensor 'a': its storage 'data/0' is not in the archive"},
@@ -260,10 +300,12 @@ static void archives_that_contradict_themselves_are_refused(void **state) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         read_whole(FIXTURES "no_checksums.bin", &bytes, &length);
-        if (replace(bytes, length, cases[i].from, cases[i].to) == 0) fail_msg("nothing to replace in case %zu", i);
+        if (replace(bytes, length, cases[i].from, cases[i].to) == 0)
+            fail_msg("nothing to replace in case %zu", i);
         ae_status status = open_bytes(path, bytes, length);
         assert_true(status == AE_ERR_FORMAT || status == AE_ERR_UNSUPPORTED);
-        if (!strstr(ae_last_error(), cases[i].text)) fail_msg("'%s' lacks '%s'", ae_last_error(), cases[i].text);
+        if (!strstr(ae_last_error(), cases[i].text))
+            fail_msg("'%s' lacks '%s'", ae_last_error(), cases[i].text);
         ae_free(bytes);
     }
     read_whole(FIXTURES "small.bin", &bytes, &length);
@@ -279,7 +321,8 @@ static void damaged_archives_never_crash(void **state) {
     read_whole(FIXTURES "small.bin", &bytes, &length);
     for (size_t cut = 0; cut < length; cut++) {
         ae_status status = open_bytes(path, bytes, cut);
-        if (status != AE_ERR_FORMAT) fail_msg("%zu of %zu bytes gave %s", cut, length, ae_status_name(status));
+        if (status != AE_ERR_FORMAT)
+            fail_msg("%zu of %zu bytes gave %s", cut, length, ae_status_name(status));
         if (!strstr(ae_last_error(), "damaged.bin")) fail_msg("%zu: '%s'", cut, ae_last_error());
     }
     ae_free(bytes);
@@ -354,7 +397,8 @@ int main(void) {
         cmocka_unit_test(malformed_pickles_are_refused),
         cmocka_unit_test_setup_teardown(archives_that_contradict_themselves_are_refused, make_scratch_folder,
                                         remove_scratch_folder),
-        cmocka_unit_test_setup_teardown(damaged_archives_never_crash, make_scratch_folder, remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(damaged_archives_never_crash, make_scratch_folder,
+                                        remove_scratch_folder),
         cmocka_unit_test(damaged_pickles_never_crash),
         cmocka_unit_test(lack_of_memory_is_an_error),
     };

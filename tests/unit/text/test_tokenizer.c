@@ -259,8 +259,7 @@ static void lack_of_memory_is_survived(void **state) {
     assert_true(count_failures(encode_and_decode) >= 5);
 }
 
-/* ---- ../shared/data, where it is ------------------------------------------------------------------------
- */
+/* ---- ../shared/data, where it is -------------------------------------------------------------------- */
 
 static const char *const data_files[] = {
     "counterfact/counterfact.json",

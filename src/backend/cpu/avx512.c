@@ -1,0 +1,282 @@
+// Two kernels, one a storage order. Threads share out the columns of c; each works alone on its own, so the
+// sums do not depend on how many there are.
+//
+// b [n_inner, n_cols]: pieces of b are copied (and converted) into panels 64 columns wide that stay in the
+// second-level cache; a tile of up to 6 rows by 64 columns of c is kept in 24 registers while a panel runs
+// past it. b [n_cols, n_inner]: columns of c are dot products of contiguous rows; a tile of up to 4 rows by 6
+// columns is kept as 24 vectors of partial sums. fp32 weights are read where they lie.
+#include "backend/cpu/avx512.h"
+
+#include "backend/cpu/simd.h"
+
+#ifdef AE_SIMD_X86
+
+#include <immintrin.h>
+#include <omp.h>
+
+#include "backend/cpu/convert.h"
+
+enum {
+    VECTOR = 16,
+    STRIP = 64,      // columns of a panel
+    PANEL_DEPTH = 64, // rows of a panel at most
+    PANEL_ROWS = 6,  // of a tile
+#ifndef SHALLOW
+    SHALLOW = 16,
+#endif
+#ifndef CBLOCK
+    CBLOCK = 128 * 1024,
+#endif
+#ifndef AHEAD
+    AHEAD = 256,
+#endif
+#ifndef DOT_DEPTH
+    DOT_DEPTH = 1024, // length of a partial dot product
+#endif
+    DOT_ROWS = 4,
+    DOT_COLS = 6,
+    DOT_BLOCK = 128,
+    SCRATCH = STRIP * PANEL_DEPTH > DOT_COLS * DOT_DEPTH ? STRIP * PANEL_DEPTH : DOT_COLS * DOT_DEPTH,
+};
+
+#define INLINE_512 AE_TARGET_AVX512 AE_SIMD_INLINE
+
+bool ae_cpu_has_avx512(void) {
+    return ae_simd() == AE_SIMD_AVX512;
+}
+
+INLINE_512 __mmask16 mask_of(int32_t n) {
+    return n >= VECTOR ? 0xffff : n <= 0 ? 0 : (__mmask16)((1u << n) - 1);
+}
+
+/* 16 elements of b from `first` on, those outside the mask 0 and not touched. */
+INLINE_512 __m512 load(const void *b, ae_dtype dtype, size_t first, __mmask16 mask) {
+    const unsigned char *from = (const unsigned char *)b + first * (dtype == AE_F32 ? 4 : 2);
+    if (dtype == AE_F32) return _mm512_maskz_loadu_ps(mask, from);
+    __m256i half = _mm256_maskz_loadu_epi16(mask, from);
+    if (dtype == AE_F16) return _mm512_cvtph_ps(half);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
+}
+
+// ---- b [n_inner, n_cols]
+// --------------------------------------------------------------------------------------------
+
+INLINE_512 void fill_panel(const ae_cpu_product *p, ae_dtype dtype, int32_t inner, int32_t depth, int32_t col,
+                            int32_t cols, float *panel) {
+    size_t size = ae_cpu_dtype_size(dtype);
+    for (int32_t k = 0; k < depth; k++) {
+        size_t first = (size_t)(inner + k) * (size_t)p->n_cols + (size_t)col;
+        const char *ahead = (const char *)p->b + (first + AHEAD) * size;
+        for (size_t c = 0; c < STRIP * size; c += 64)
+            _mm_prefetch(ahead + c, _MM_HINT_T0);
+        for (int32_t c = 0; c < STRIP; c += VECTOR)
+            _mm512_store_ps(panel + (size_t)k * STRIP + c, load(p->b, dtype, first + (size_t)c, mask_of(cols - c)));
+    }
+}
+
+INLINE_512 void panel_tile(int32_t rows, const float *a, size_t lda, const float *panel, int32_t depth,
+                           float *c, size_t ldc, int32_t cols, bool add) {
+    __m512 sum[PANEL_ROWS][4];
+#pragma GCC unroll 6
+    for (int32_t i = 0; i < rows; i++)
+#pragma GCC unroll 4
+        for (int32_t j = 0; j < 4; j++)
+            sum[i][j] = _mm512_setzero_ps();
+    for (int32_t k = 0; k < depth; k++) {
+        __m512 b[4];
+#pragma GCC unroll 4
+        for (int32_t j = 0; j < 4; j++)
+            b[j] = _mm512_load_ps(panel + (size_t)k * STRIP + j * VECTOR);
+#pragma GCC unroll 6
+        for (int32_t i = 0; i < rows; i++) {
+            __m512 x = _mm512_set1_ps(a[(size_t)i * lda + (size_t)k]);
+#pragma GCC unroll 4
+            for (int32_t j = 0; j < 4; j++)
+                sum[i][j] = _mm512_fmadd_ps(x, b[j], sum[i][j]);
+        }
+    }
+#pragma GCC unroll 6
+    for (int32_t i = 0; i < rows; i++)
+#pragma GCC unroll 4
+        for (int32_t j = 0; j < 4; j++) {
+            __mmask16 mask = mask_of(cols - j * VECTOR);
+            float *to = c + (size_t)i * ldc + j * VECTOR;
+            __m512 before = _mm512_maskz_loadu_ps(add ? mask : 0, to);
+            _mm512_mask_storeu_ps(to, mask, _mm512_add_ps(before, sum[i][j]));
+        }
+}
+
+/* Rows shared out evenly over as few tiles as will do. */
+INLINE_512 void panel_rows(const float *a, size_t lda, int32_t rows, const float *panel, int32_t depth,
+                           float *c, size_t ldc, int32_t cols, bool add) {
+    for (int32_t tiles = (rows + PANEL_ROWS - 1) / PANEL_ROWS; tiles > 0; tiles--) {
+        int32_t n = (rows + tiles - 1) / tiles;
+        switch (n) {
+#define TILE(N)                                                                                              \
+    case N:                                                                                                  \
+        panel_tile(N, a, lda, panel, depth, c, ldc, cols, add);                                              \
+        break;
+            TILE(1)
+            TILE(2)
+            TILE(3)
+            TILE(4)
+            TILE(5)
+            TILE(6)
+#undef TILE
+        }
+        a += (size_t)n * lda;
+        c += (size_t)n * ldc;
+        rows -= n;
+    }
+}
+
+/* Columns [begin, end) of c. */
+INLINE_512 void by_panels(const ae_cpu_product *p, ae_dtype dtype, int32_t begin, int32_t end, float *panel) {
+    size_t lda = (size_t)p->lda, ldc = (size_t)p->ldc;
+    int32_t width = CBLOCK / p->n_rows / STRIP * STRIP, step = p->n_rows <= 64 ? SHALLOW : PANEL_DEPTH;
+    if (width < STRIP) width = STRIP;
+    for (int32_t block = begin; block < end; block += width) {
+        int32_t stop = end - block < width ? end : block + width;
+        for (int32_t inner = 0; inner < p->n_inner; inner += step) {
+            int32_t depth = p->n_inner - inner < step ? p->n_inner - inner : step;
+            for (int32_t col = block; col < stop; col += STRIP) {
+                fill_panel(p, dtype, inner, depth, col, stop - col, panel);
+                panel_rows(p->a + inner, lda, p->n_rows, panel, depth, p->c + col, ldc, stop - col,
+                           p->accumulate || inner > 0);
+            }
+        }
+    }
+}
+
+// ---- b [n_cols, n_inner]
+// --------------------------------------------------------------------------------------------
+
+INLINE_512 void dot_tile(int32_t rows, const float *a, size_t lda, const float *const b[DOT_COLS], int32_t depth,
+                         float *c, size_t ldc, int32_t cols, bool add, const char *next, size_t pitch, size_t size) {
+    __m512 sum[DOT_ROWS][DOT_COLS];
+#pragma GCC unroll 4
+    for (int32_t i = 0; i < rows; i++)
+#pragma GCC unroll 6
+        for (int32_t j = 0; j < DOT_COLS; j++)
+            sum[i][j] = _mm512_setzero_ps();
+    for (int32_t k = 0; k < depth; k += VECTOR) {
+        __mmask16 mask = mask_of(depth - k);
+        __m512 x[DOT_ROWS];
+        if (next)
+#pragma GCC unroll 6
+            for (size_t j = 0; j < DOT_COLS; j++)
+                _mm_prefetch(next + j * pitch + (size_t)k * size, _MM_HINT_T1);
+#pragma GCC unroll 4
+        for (int32_t i = 0; i < rows; i++)
+            x[i] = _mm512_maskz_loadu_ps(mask, a + (size_t)i * lda + (size_t)k);
+#pragma GCC unroll 6
+        for (int32_t j = 0; j < DOT_COLS; j++) {
+            __m512 y = _mm512_maskz_loadu_ps(mask, b[j] + k);
+#pragma GCC unroll 4
+            for (int32_t i = 0; i < rows; i++)
+                sum[i][j] = _mm512_fmadd_ps(x[i], y, sum[i][j]);
+        }
+    }
+#pragma GCC unroll 4
+    for (int32_t i = 0; i < rows; i++)
+#pragma GCC unroll 6
+        for (int32_t j = 0; j < DOT_COLS; j++) {
+            float total = _mm512_reduce_add_ps(sum[i][j]);
+            if (j < cols)
+                c[(size_t)i * ldc + (size_t)j] = add ? c[(size_t)i * ldc + (size_t)j] + total : total;
+        }
+}
+
+INLINE_512 void dot_rows(const float *a, size_t lda, int32_t rows, const float *const b[DOT_COLS],
+                         int32_t depth, float *c, size_t ldc, int32_t cols, bool add, const char *next, size_t pitch, size_t size) {
+    for (int32_t tiles = (rows + DOT_ROWS - 1) / DOT_ROWS; tiles > 0; tiles--) {
+        int32_t n = (rows + tiles - 1) / tiles;
+        switch (n) {
+#define TILE(N)                                                                                              \
+    case N:                                                                                                  \
+        dot_tile(N, a, lda, b, depth, c, ldc, cols, add, next, pitch, size);                                                    \
+        break;
+            TILE(1)
+            TILE(2)
+            TILE(3)
+            TILE(4)
+#undef TILE
+        }
+        a += (size_t)n * lda;
+        c += (size_t)n * ldc;
+        rows -= n;
+        next = NULL;
+    }
+}
+
+INLINE_512 void by_dots(const ae_cpu_product *p, ae_dtype dtype, int32_t begin, int32_t end, float *lines) {
+    size_t lda = (size_t)p->lda, ldc = (size_t)p->ldc, size=ae_cpu_dtype_size(dtype);
+    for (int32_t row = 0; row < p->n_rows; row += DOT_BLOCK) {
+        int32_t rows = p->n_rows - row < DOT_BLOCK ? p->n_rows - row : DOT_BLOCK;
+        for (int32_t inner = 0; inner < p->n_inner; inner += DOT_DEPTH) {
+            int32_t depth = p->n_inner - inner < DOT_DEPTH ? p->n_inner - inner : DOT_DEPTH;
+            for (int32_t col = begin; col < end; col += DOT_COLS) {
+                const float *b[DOT_COLS];
+                int32_t cols = end - col < DOT_COLS ? end - col : DOT_COLS;
+                for (int32_t j = 0; j < DOT_COLS; j++) {
+                    int32_t line =
+                        j < cols ? j : cols - 1; // a tile is always full; what is too much is not stored
+                    size_t first = (size_t)(col + line) * (size_t)p->n_inner + (size_t)inner;
+                    if (dtype == AE_F32) {
+                        b[j] = (const float *)p->b + first;
+                        continue;
+                    }
+                    b[j] = lines + (size_t)line * DOT_DEPTH;
+                    if (j == line)
+                        for (int32_t k = 0; k < depth; k += VECTOR)
+                            _mm512_store_ps(lines + (size_t)j * DOT_DEPTH + k,
+                                            load(p->b, dtype, first + (size_t)k, mask_of(depth - k)));
+                }
+                dot_rows(p->a + (size_t)row * lda + (size_t)inner, lda, rows, b, depth,
+                         p->c + (size_t)row * ldc + (size_t)col, ldc, cols, p->accumulate || inner > 0,
+ (const char*)p->b + ((size_t)(col + DOT_COLS) * (size_t)p->n_inner + (size_t)inner)*size, (size_t)p->n_inner*size, size);
+            }
+        }
+    }
+}
+
+AE_TARGET_AVX512 static void columns(const ae_cpu_product *p, int32_t begin, int32_t end, float *scratch) {
+    // The type is a constant in each of these copies.
+    if (p->transposed) {
+        if (p->dtype == AE_F32) by_dots(p, AE_F32, begin, end, scratch);
+        if (p->dtype == AE_F16) by_dots(p, AE_F16, begin, end, scratch);
+        if (p->dtype == AE_BF16) by_dots(p, AE_BF16, begin, end, scratch);
+    } else {
+        if (p->dtype == AE_F32) by_panels(p, AE_F32, begin, end, scratch);
+        if (p->dtype == AE_F16) by_panels(p, AE_F16, begin, end, scratch);
+        if (p->dtype == AE_BF16) by_panels(p, AE_BF16, begin, end, scratch);
+    }
+}
+
+ae_status ae_cpu_avx512_matmul(ae_cpu_backend *cpu, const ae_cpu_product *p) {
+    int n_threads = cpu->base.n_threads;
+    void *scratch;
+    AE_TRY(ae_cpu_scratch(cpu, (size_t)n_threads * SCRATCH, sizeof(float), &scratch));
+    int32_t unit = p->transposed ? DOT_COLS : STRIP, units = (p->n_cols + unit - 1) / unit;
+#pragma omp parallel num_threads(n_threads) if ((int64_t)p->n_rows * p->n_inner * p->n_cols > 64 * 1024)
+    {
+        int64_t team = omp_get_num_threads(), me = omp_get_thread_num();
+        int32_t begin = (int32_t)(units * me / team) * unit, end = (int32_t)(units * (me + 1) / team) * unit;
+        if (end > p->n_cols) end = p->n_cols;
+        if (begin < end) columns(p, begin, end, (float *)scratch + (size_t)me * SCRATCH);
+    }
+    return AE_OK;
+}
+
+#else
+
+bool ae_cpu_has_avx512(void) {
+    return false;
+}
+
+ae_status ae_cpu_avx512_matmul(ae_cpu_backend *cpu, const ae_cpu_product *p) {
+    (void)cpu, (void)p;
+    return ae_fail(AE_ERR_INTERNAL, "no AVX-512 in this build");
+}
+
+#endif
