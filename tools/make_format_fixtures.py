@@ -8,6 +8,7 @@ The files are committed; the tests read them and need no Python. Needs torch and
 import io
 import os
 import pickle
+import struct
 import sys
 import zipfile
 from collections import OrderedDict
@@ -68,6 +69,25 @@ def with_members(archive, compression=zipfile.ZIP_STORED, **members):
     return buffer.getvalue()
 
 
+def as_zip64(archive):
+    """The same stored members in the form of archives beyond 4 GB: all sizes and offsets in zip64 fields."""
+    source = zipfile.ZipFile(io.BytesIO(archive))
+    body, directory = b"", b""
+    for info in source.infolist():
+        name, data = info.filename.encode(), source.read(info)
+        fixed = struct.pack("<HHHHHIII", 45, 0, 0, 0, 33, info.CRC, 0xFFFFFFFF, 0xFFFFFFFF)
+        extra = struct.pack("<HHQQ", 1, 16, len(data), len(data))
+        directory += b"PK\1\2" + struct.pack("<H", 45) + fixed
+        directory += struct.pack("<HHHHHII", len(name), 38, 0, 0, 0, 0, 0xFFFFFFFF) + name
+        directory += struct.pack("<HH6s", 0x7777, 6, b"before") + struct.pack("<HHQQQ", 1, 24, len(data), len(data), len(body))
+        body += b"PK\3\4" + fixed + struct.pack("<HH", len(name), len(extra)) + name + extra + data
+    count = len(source.infolist())
+    record = b"PK\6\6" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, count, count, len(directory), len(body))
+    locator = b"PK\6\7" + struct.pack("<IQI", 0, len(body) + len(directory), 1)
+    end = b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    return body + directory + record + locator + end
+
+
 def npz_bytes(save, **arrays):
     buffer = io.BytesIO()
     save(buffer, **arrays)
@@ -99,6 +119,7 @@ def main():
     files["state_protocol4.bin"] = torch_bytes(state, pickle_protocol=4)
     files["state_protocol5.bin"] = torch_bytes(state, pickle_protocol=5)
     files["small.bin"] = torch_bytes(small)
+    files["zip64.bin"] = as_zip64(files["small.bin"])
     files["deflated.bin"] = with_members(files["small.bin"], zipfile.ZIP_DEFLATED)
     files["big_endian.bin"] = with_members(files["small.bin"], byteorder=b"big")
     files["torchscript.bin"] = with_members(files["small.bin"], constants_pkl=b"\x80\x02).")
@@ -134,6 +155,7 @@ def main():
     files["stored.npz"] = npz_bytes(numpy.savez, **arrays)
     files["deflated.npz"] = npz_bytes(numpy.savez_compressed, **arrays)
     files["small.npz"] = npz_bytes(numpy.savez, a=numpy.arange(4.0), t=numpy.array("text"))
+    files["zip64.npz"] = as_zip64(files["small.npz"])
     files["versions.npz"] = npz_of_members(
         npy_member("one", numpy.array([1.0]), (1, 0)),
         npy_member("two", numpy.array([2.0]), (2, 0)),

@@ -9,7 +9,6 @@
 #include "base/random.h"
 #include "edit/collect_checkpoint.h"
 #include "edit/moment.h"
-#include "format/npz.h"
 #include "format/text_stream.h"
 
 enum {
@@ -193,28 +192,6 @@ static ae_status write_checkpoint(collector *c) {
     return ae_collected_write(&c->done, c->checkpoint);
 }
 
-// The upper triangle as a full matrix of float32, in the same memory: a float's place never lies behind its
-// double's.
-static ae_status finish_sum(collector *c) {
-    size_t n = (size_t)c->done.n;
-    double *sum = c->done.sum;
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < i; j++)
-            sum[i * n + j] = sum[j * n + i];
-    char *bytes = (char *)sum;
-    for (size_t i = 0; i < n * n; i++) {
-        double value;
-        memcpy(&value, bytes + i * sizeof value, sizeof value);
-        float rounded = (float)value;
-        if (!isfinite(rounded))
-            return ae_fail(AE_ERR_NUMERIC,
-                           "the sum of second moments at [%zu, %zu] is %g, too large for float32", i / n,
-                           i % n, value);
-        memcpy(bytes + i * sizeof rounded, &rounded, sizeof rounded);
-    }
-    return AE_OK;
-}
-
 // The checkpoint, and what a kill left of one that was being written ("<checkpoint>.tmp-XXXXXX"): they can be
 // large.
 static void remove_checkpoint(collector *c) {
@@ -237,24 +214,7 @@ static void remove_checkpoint(collector *c) {
 }
 
 static ae_status write_output(collector *c) {
-    AE_TRY(finish_sum(c));
-    // The reference writes None as this NaN.
-    const uint64_t none_bits = 0xfff8000000000002u;
-    double none;
-    memcpy(&none, &none_bits, sizeof none);
-    const ae_npz_array arrays[] = {
-        {.name = "mom2.constructor", .text = "util.runningstats.SecondMoment()"},
-        {.name = "mom2.count", .dtype = AE_I64, .data = &c->done.n_tokens},
-        {.name = "mom2.mom2",
-         .dtype = AE_F32,
-         .n_dim = 2,
-         .shape = {c->done.n, c->done.n},
-         .data = c->done.sum},
-        {.name = "sample_size",
-         .dtype = c->options->n_samples > 0 ? AE_I64 : AE_F64,
-         .data = c->options->n_samples > 0 ? (const void *)&c->options->n_samples : &none},
-    };
-    AE_TRY(ae_npz_write(c->output, arrays, sizeof arrays / sizeof *arrays));
+    AE_TRY(ae_moment_write(c->output, c->done.sum, c->done.n, c->done.n_tokens, c->options->n_samples));
     if (c->done.n_tokens < c->done.n)
         ae_warn(c->hooks,
                 "only %" PRId64

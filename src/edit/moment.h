@@ -23,6 +23,9 @@ struct ae_moment {
 char *ae_moment_path(const char *root, const char *name, const char *dataset, const ae_model *model,
                      int layer, const char *dtype, int64_t n_samples);
 
+/* Writes statistics: the sum's upper triangle [n, n], which is used up; n_samples 0: all documents. */
+ae_status ae_moment_write(const char *path, double *sum, int n, int64_t n_tokens, int64_t n_samples);
+
 /* "transformer.h.17.mlp.c_proj"; free with ae_free. */
 char *ae_moment_module(const ae_model *model, int layer);
 

@@ -210,10 +210,17 @@ static void greedy_continuations_are_the_same(void **state) {
             ae_generate_options options = ae_generate_defaults();
             options.max_tokens = (int)json_array_size(json_object_get(entry, "ids"));
             options.ignore_end = true;
-            char *text;
+            // By ids: where transformers drops ids that the tokenizer has no name for, we write U+FFFD.
+            int32_t ids[64];
+            assert_in_range(options.max_tokens, 1, 64);
+            for (int j = 0; j < options.max_tokens; j++)
+                ids[j] = (int32_t)json_integer_value(json_array_get(json_object_get(entry, "ids"), (size_t)j));
+            char *text, *expected;
+            assert_ok(ae_decode(g->model, ids, (size_t)options.max_tokens, &expected, NULL));
             assert_ok(ae_generate(g->model, text_of(entry, "prompt"), &options, NULL, NULL, &text));
-            assert_string_equal(text, text_of(entry, "text"));
+            assert_string_equal(text, expected);
             ae_free(text);
+            ae_free(expected);
         }
     }
 }

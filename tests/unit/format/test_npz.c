@@ -73,6 +73,9 @@ static void what_numpy_writes_is_read(void **state) {
     check_value(file, "two", 2);
     check_value(file, "three", 3);
     ae_npz_close(file);
+    assert_ok(ae_npz_open(FIXTURES "zip64.npz", &file));
+    check_array(file, "a", 1, (const int64_t[]){4}, 4, (const double[]){0, 1, 2, 3});
+    ae_npz_close(file);
 }
 
 static void other_arrays_are_refused_by_name(void **state) {
