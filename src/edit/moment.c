@@ -51,6 +51,9 @@ typedef struct search {
     int layer;
     ae_text tried; // for the message
     ae_text near;  // statistics of the same module that are there under another name
+    char *last_near;
+    size_t n_near;
+    bool ignored;  // a file of the right name did not hold what its name says
 } search;
 
 static ae_status read_count(const ae_npz *npz, const char *path, const char *name, double low, double *out) {
@@ -110,9 +113,14 @@ static ae_status list_near(search *s, const char *root) {
         if (sub && ae_path_is_folder(sub)) status = ae_folder_list(sub, &files, &n_files);
         for (size_t k = 0; status == AE_OK && k < n_files; k++) {
             size_t length = strlen(files[k]), start = strlen(module);
-            if (strncmp(files[k], module, start) == 0 && files[k][start] == '_' && length > 4 &&
-                strcmp(files[k] + length - 4, ".npz") == 0)
-                status = ae_text_printf(&s->near, "%s'%s/%s'", s->near.length ? ", " : "", sub, files[k]);
+            if (strncmp(files[k], module, start) != 0 || files[k][start] != '_' || length <= 4 ||
+                strcmp(files[k] + length - 4, ".npz") != 0)
+                continue;
+            ae_free(s->last_near);
+            s->last_near = ae_path_join(sub, files[k]);
+            s->n_near++;
+            status = s->last_near ? ae_text_printf(&s->near, "%s'%s'", s->near.length ? ", " : "", s->last_near)
+                                  : ae_no_memory();
         }
         ae_folder_list_free(files, n_files);
         ae_free(sub);
@@ -138,6 +146,7 @@ static ae_status look(search *s, const char *root, char **path) {
             return AE_OK;
         }
         if (status == AE_OK) {
+            s->ignored = true;
             ae_warn(s->hooks,
                     "'%s' is ignored: its 'sample_size' is %lld, not the %lld of its name and of "
                     "'mom2_n_samples'",
@@ -192,8 +201,16 @@ static ae_status find(search *s, const char *given, char **path) {
         status = *path ? AE_OK : ae_no_memory();
     } else {
         status = given ? look(s, given, path) : find_below_defaults(s, path);
+        if (status == AE_OK && !*path && given && s->n_near == 1 && !s->ignored) {
+            // A folder that somebody names and that holds one answer: theirs, collected over other text.
+            ae_warn(s->hooks, "using '%s': '%s' holds no statistics over '%s' with %lld samples", s->last_near, given,
+                    s->hparams->mom2_dataset, (long long)s->hparams->mom2_n_samples);
+            *path = s->last_near;
+            s->last_near = NULL;
+        }
         if (status == AE_OK && !*path) status = not_found(s);
     }
+    ae_free(s->last_near);
     ae_free(s->tried.data);
     ae_free(s->near.data);
     return status;

@@ -36,7 +36,8 @@ static bool is_record(const unsigned char *bytes, const char *signature) {
     return memcmp(bytes, signature, 4) == 0;
 }
 
-// ---- the directory ------------------------------------------------------------------------------------------
+// ---- the directory
+// ------------------------------------------------------------------------------------------
 
 static ae_status damaged(const ae_zip *zip, const char *what) {
     ae_fail(AE_ERR_FORMAT, "'%s': %s; the file is damaged: get it again", zip->map.path, what);
@@ -126,8 +127,10 @@ static ae_status read_entry(ae_zip *zip, directory *from, ae_zip_member *out) {
     };
     if (!member.name) return AE_ERR_MEMORY;
     if (!read_extra(entry + DIRECTORY_ENTRY + name, extra, &member) || member.header > zip->directory ||
-        member.packed > zip->directory - member.header || (member.method == 0 && member.packed != member.size)) {
-        ae_fail(AE_ERR_FORMAT, "'%s': member '%s' claims %llu bytes of a file of %zu: it is damaged; get it again",
+        member.packed > zip->directory - member.header ||
+        (member.method == 0 && member.packed != member.size)) {
+        ae_fail(AE_ERR_FORMAT,
+                "'%s': member '%s' claims %llu bytes of a file of %zu: it is damaged; get it again",
                 zip->map.path, member.name, (unsigned long long)member.packed, zip->map.size);
         return AE_ERR_FORMAT;
     }
@@ -150,11 +153,13 @@ static ae_status read_directory(ae_zip *zip) {
         AE_TRY(read_entry(zip, &from, &zip->members[zip->count]));
         zip->by_name[zip->count] = &zip->members[zip->count];
     }
-    if (from.next != from.end) return damaged(zip, "the zip directory has more entries than the archive says");
+    if (from.next != from.end)
+        return damaged(zip, "the zip directory has more entries than the archive says");
     qsort(zip->by_name, zip->count, sizeof *zip->by_name, compare_members);
     for (size_t i = 1; i < zip->count; i++)
         if (strcmp(zip->by_name[i - 1]->name, zip->by_name[i]->name) == 0)
-            return ae_fail(AE_ERR_FORMAT, "'%s': member '%s' is there twice", zip->map.path, zip->by_name[i]->name);
+            return ae_fail(AE_ERR_FORMAT, "'%s': member '%s' is there twice", zip->map.path,
+                           zip->by_name[i]->name);
     return AE_OK;
 }
 
@@ -196,14 +201,17 @@ const ae_zip_member *ae_zip_at(const ae_zip *zip, size_t index) {
 const ae_zip_member *ae_zip_find(const ae_zip *zip, const char *name) {
     ae_zip_member key = {.name = name};
     const ae_zip_member *wanted = &key;
-    const ae_zip_member **found = bsearch(&wanted, zip->by_name, zip->count, sizeof *zip->by_name, compare_members);
+    const ae_zip_member **found =
+        bsearch(&wanted, zip->by_name, zip->count, sizeof *zip->by_name, compare_members);
     return found ? *found : NULL;
 }
 
-// ---- contents -----------------------------------------------------------------------------------------------
+// ---- contents
+// -----------------------------------------------------------------------------------------------
 
 static ae_status member_damaged(const ae_zip *zip, const ae_zip_member *member) {
-    return ae_fail(AE_ERR_FORMAT, "'%s': member '%s' is damaged; get the file again", zip->map.path, member->name);
+    return ae_fail(AE_ERR_FORMAT, "'%s': member '%s' is damaged; get the file again", zip->map.path,
+                   member->name);
 }
 
 // The content as it lies in the archive, behind a header of its own that repeats the directory's entry.
@@ -214,20 +222,23 @@ static ae_status find_content(const ae_zip *zip, const ae_zip_member *member, co
     uint64_t room = zip->directory - member->header;
     const unsigned char *header = zip->map.data + member->header;
     if (room < LOCAL_HEADER || !is_record(header, "PK\3\4")) return member_damaged(zip, member);
-    size_t name = (size_t)number(header + 26, 2), length = LOCAL_HEADER + name + (size_t)number(header + 28, 2);
+    size_t name = (size_t)number(header + 26, 2),
+           length = LOCAL_HEADER + name + (size_t)number(header + 28, 2);
     if (room < length || member->packed > room - length || name != strlen(member->name) ||
-        memcmp(header + LOCAL_HEADER, member->name, name) != 0 || (int)number(header + 8, 2) != member->method)
+        memcmp(header + LOCAL_HEADER, member->name, name) != 0 ||
+        (int)number(header + 8, 2) != member->method)
         return member_damaged(zip, member);
     *data = header + length;
     *offset = member->header + length;
     return AE_OK;
 }
 
-ae_status ae_zip_stored(const ae_zip *zip, const ae_zip_member *member, const unsigned char **data, uint64_t *offset) {
+ae_status ae_zip_stored(const ae_zip *zip, const ae_zip_member *member, const unsigned char **data,
+                        uint64_t *offset) {
     if (member->method != 0)
         return ae_fail(AE_ERR_UNSUPPORTED,
-                       "'%s': member '%s' is compressed, so it cannot be mapped; store it instead", zip->map.path,
-                       member->name);
+                       "'%s': member '%s' is compressed, so it cannot be mapped; store it instead",
+                       zip->map.path, member->name);
     uint64_t begin;
     AE_TRY(find_content(zip, member, data, &begin));
     if (offset) *offset = begin;
@@ -243,8 +254,10 @@ ae_status ae_zip_reader_open(const ae_zip *zip, const ae_zip_member *member, ae_
     uint64_t offset;
     AE_TRY(find_content(zip, member, &opened.packed, &offset));
     *reader = opened;
-    if (member->method == Z_DEFLATED && inflateInit2(&reader->inflater, -MAX_WBITS) != Z_OK) // raw: no zlib header
-        return ae_fail(AE_ERR_MEMORY, "'%s': out of memory while reading member '%s'", zip->map.path, member->name);
+    if (member->method == Z_DEFLATED &&
+        inflateInit2(&reader->inflater, -MAX_WBITS) != Z_OK) // raw: no zlib header
+        return ae_fail(AE_ERR_MEMORY, "'%s': out of memory while reading member '%s'", zip->map.path,
+                       member->name);
     reader->zip = zip; // from here on _close has something to release
     return AE_OK;
 }

@@ -1,6 +1,8 @@
-/* format/zip.h: a zip archive, mapped: its members by name, where stored ones lie, and reading with the checksum.
+/* format/zip.h: a zip archive, mapped: its members by name, where stored ones lie, and reading with the
+ * checksum.
  *
- * What both numpy's .npz and torch's .bin are made of. zip64 is read throughout: checkpoints are larger than 4 GB. */
+ * What both numpy's .npz and torch's .bin are made of. zip64 is read throughout: checkpoints are larger than
+ * 4 GB. */
 #ifndef AE_FORMAT_ZIP_H
 #define AE_FORMAT_ZIP_H
 
@@ -29,12 +31,13 @@ size_t ae_zip_count(const ae_zip *zip);
 const ae_zip_member *ae_zip_at(const ae_zip *zip, size_t index);       // in the directory's order
 const ae_zip_member *ae_zip_find(const ae_zip *zip, const char *name); // NULL: not there
 
-/* Where a stored member's content lies in the mapping and in the file (`offset` may be NULL). AE_ERR_UNSUPPORTED if it
- * is compressed. The checksum is not looked at. */
-ae_status ae_zip_stored(const ae_zip *zip, const ae_zip_member *member, const unsigned char **data, uint64_t *offset);
+/* Where a stored member's content lies in the mapping and in the file (`offset` may be NULL).
+ * AE_ERR_UNSUPPORTED if it is compressed. The checksum is not looked at. */
+ae_status ae_zip_stored(const ae_zip *zip, const ae_zip_member *member, const unsigned char **data,
+                        uint64_t *offset);
 
-/* Reading a member, stored or deflated, from its start. _close checks the checksum if all of it was read. Zero-initialise
- * it, and don't move it while it is open. */
+/* Reading a member, stored or deflated, from its start. _close checks the checksum if all of it was read.
+ * Zero-initialise it, and don't move it while it is open. */
 typedef struct ae_zip_reader {
     const ae_zip *zip;
     const ae_zip_member *member;
@@ -44,7 +47,8 @@ typedef struct ae_zip_reader {
     z_stream inflater; // for a deflated member
 } ae_zip_reader;
 ae_status ae_zip_reader_open(const ae_zip *zip, const ae_zip_member *member, ae_zip_reader *reader);
-ae_status ae_zip_reader_read(ae_zip_reader *reader, void *bytes, size_t length); // exactly `length`, or an error
+ae_status ae_zip_reader_read(ae_zip_reader *reader, void *bytes,
+                             size_t length);          // exactly `length`, or an error
 ae_status ae_zip_reader_close(ae_zip_reader *reader); // zeroed by this; a zeroed one is fine
 
 #endif

@@ -211,17 +211,33 @@ static void what_was_tried_is_named(void **state) {
     assert_open_fails(b, in_folder(b->folder, "none"), 0, AE_ERR_NOT_FOUND, "none' are not there");
     assert_open_fails(b, write_text(b->folder, "notes.txt", "x"), 0, AE_ERR_ARGUMENT,
                       "notes.txt' are neither a folder nor an .npz file");
-    // Statistics over other text are pointed at.
+    // Statistics over other text, where nobody named their folder, are pointed at.
+    setenv("AEDILE_STATS", in_folder(b->folder, "root"), 1);
     write_statistics(
         b, in_folder(b->folder, "root/owner_tiny/text_stats/transformer.h.2.mlp.c_proj_float32_mom2_9.npz"));
     write_statistics(
         b, in_folder(b->folder, "root/owner_tiny/text_stats/transformer.h.21.mlp.c_proj_float32_mom2_9.npz"));
-    const char *root = in_folder(b->folder, "root");
-    assert_open_fails(b, root, 0, AE_ERR_NOT_FOUND,
+    assert_open_fails(b, NULL, 0, AE_ERR_NOT_FOUND,
                       "text_stats/transformer.h.2.mlp.c_proj_float32_mom2_9.npz': if that is meant, give it "
                       "with --stats. To "
                       "collect them: 'aedile stats owner/tiny");
     assert_null(strstr(ae_last_error(), "h.21."));
+    unsetenv("AEDILE_STATS");
+}
+
+static void the_only_statistics_of_a_named_folder_are_taken(void **state) {
+    bench *b = *state;
+    const char *root = in_folder(b->folder, "root");
+    write_statistics(
+        b, in_folder(b->folder, "root/owner_tiny/text_stats/transformer.h.2.mlp.c_proj_float32_mom2_9.npz"));
+    ae_moment *moment = open_it(b, root, 0);
+    assert_non_null(strstr(ae_moment_get_info(moment).path, "/text_stats/"));
+    assert_warned(b->kept, 1, "root' holds no statistics over 'wikipedia' with 50 samples");
+    ae_moment_free(moment);
+    // With two there is a choice to make.
+    write_statistics(
+        b, in_folder(b->folder, "root/owner_tiny/news_stats/transformer.h.2.mlp.c_proj_float32_mom2_9.npz"));
+    assert_open_fails(b, root, 0, AE_ERR_NOT_FOUND, "if that is meant, give it with --stats");
 }
 
 static void another_sample_size_is_passed_over(void **state) {
@@ -459,6 +475,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_known_matrix_gives_known_numbers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(statistics_are_found_in_their_places, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_tried_is_named, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_only_statistics_of_a_named_folder_are_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(another_sample_size_is_passed_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(all_documents_have_no_number, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_factor_is_kept_and_used, set_up, tear_down),

@@ -64,7 +64,8 @@ static void state_dicts_of_every_protocol_are_read(void **state) {
     check_state(FIXTURES "state_protocol4.bin");
     check_state(FIXTURES "state_protocol5.bin");
     ae_torch_bin *file;
-    static const char *const same[] = {FIXTURES "small.bin", FIXTURES "zip64.bin", FIXTURES "no_checksums.bin"};
+    static const char *const same[] = {FIXTURES "small.bin", FIXTURES "zip64.bin",
+                                       FIXTURES "no_checksums.bin"};
     for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
         assert_ok(ae_torch_bin_open(same[i], &file));
         assert_int_equal(ae_torch_bin_count(file), 2);
@@ -328,7 +329,8 @@ static void archives_that_contradict_themselves_are_refused(void **state) {
         {"PK\6\6", 39, "the zip directory is not where the archive says"},
         {"PK\6\6", 40, "is not valid"},
         {"PK\6\6", 55, "the zip directory is not where the archive says"},
-        {"PK\1\2", 28, "an entry of the zip directory is not valid"},
+        {"PK\1\2", 0, "an entry of the zip directory is not valid"},
+        {"PK\1\2", 28, "claims"}, // a name too short by one: the extra field begins in the wrong place
         {"PK\1\2", 30, "claims"},
         {"PK\3\4", 26, "member 'archive/data.pkl' is damaged"},
     };
@@ -340,7 +342,8 @@ static void archives_that_contradict_themselves_are_refused(void **state) {
         bytes[at + fields[i].at]--;
         ae_status status = open_bytes(path, bytes, length);
         assert_int_equal(status, AE_ERR_FORMAT);
-        if (!strstr(ae_last_error(), fields[i].text)) fail_msg("%zu: '%s' lacks '%s'", i, ae_last_error(), fields[i].text);
+        if (!strstr(ae_last_error(), fields[i].text))
+            fail_msg("%zu: '%s' lacks '%s'", i, ae_last_error(), fields[i].text);
         ae_free(bytes);
     }
 }
@@ -357,8 +360,9 @@ static void damaged_archives_never_crash(void **state) {
         if (!strstr(ae_last_error(), "damaged.bin")) fail_msg("%zu: '%s'", cut, ae_last_error());
     }
     ae_free(bytes);
-    static const char *const names[] = {FIXTURES "small.bin", FIXTURES "no_checksums.bin", FIXTURES "zip64.bin",
-                                        FIXTURES "state_protocol4.bin", FIXTURES "old_format.bin"};
+    static const char *const names[] = {FIXTURES "small.bin", FIXTURES "no_checksums.bin",
+                                        FIXTURES "zip64.bin", FIXTURES "state_protocol4.bin",
+                                        FIXTURES "old_format.bin"};
     ae_random random = ae_random_stream(3, 0, 0);
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
         read_whole(names[k], &bytes, &length);
