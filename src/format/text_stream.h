@@ -1,5 +1,7 @@
-/* format/text_stream.h: a corpus as a sequence of documents, from plain text (a document a line, empty ones count),
- * .jsonl ({"text": ...} a line); each may be compressed with gzip (.gz) or zstd (.zst). Reads with bounded memory. */
+/* format/text_stream.h: a corpus as a sequence of documents, from plain text (a document a line, empty ones count) or
+ * JSON lines (.jsonl, .ndjson, .json: {"text": ...} a line, blank lines are skipped); each may be compressed with gzip
+ * (.gz) or zstd (.zst). The name decides, and contents that contradict it are an error. Lines end in LF or CRLF. Reads
+ * with bounded memory. */
 #ifndef AE_FORMAT_TEXT_STREAM_H
 #define AE_FORMAT_TEXT_STREAM_H
 
@@ -7,6 +9,7 @@
 
 typedef struct ae_text_stream ae_text_stream;
 
+/* AE_ERR_NOT_FOUND, AE_ERR_IO if any of the files cannot be opened; `paths` is copied. */
 ae_status ae_text_stream_open(const char *const *paths, size_t n_paths, ae_text_stream **out);
 void ae_text_stream_close(ae_text_stream *stream); // NULL is fine
 

@@ -12,6 +12,7 @@ typedef struct ae_torch_bin ae_torch_bin;
 ae_status ae_torch_bin_open(const char *path, ae_torch_bin **out);
 void ae_torch_bin_close(ae_torch_bin *file); // NULL is fine
 size_t ae_torch_bin_count(const ae_torch_bin *file);
-const ae_tensor *ae_torch_bin_at(const ae_torch_bin *file, size_t index); // contiguous ones only; others are an error
+/* In order of data offset; several names may share their bytes (tied embeddings). All are contiguous: _open refuses others. */
+const ae_tensor *ae_torch_bin_at(const ae_torch_bin *file, size_t index);
 
 #endif

@@ -1,10 +1,11 @@
-// Two kernels, one a storage order. Threads share out the columns of c; each works alone on its own, so the
-// sums do not depend on how many there are.
+// Two kernels, one a storage order. Threads share out the columns of c; each works alone on its own, and no
+// sum depends on how many threads there are. At few rows the time is that of reading b once, so both kernels
+// read it in long runs and ask for what comes next while they compute. Figures: docs/performance.md.
 //
-// b [n_inner, n_cols]: pieces of b are copied (and converted) into panels 64 columns wide that stay in the
-// second-level cache; a tile of up to 6 rows by 64 columns of c is kept in 24 registers while a panel runs
-// past it. b [n_cols, n_inner]: columns of c are dot products of contiguous rows; a tile of up to 4 rows by 6
-// columns is kept as 24 vectors of partial sums. fp32 weights are read where they lie.
+// b [n_inner, n_cols]: a few rows of b at a time, 64 columns of them are copied (and converted) into a panel
+// in the first- level cache; a tile of up to 6 rows by 64 columns of c is kept in 24 registers while the
+// panel runs past it. b [n_cols, n_inner]: elements of c are dot products of contiguous rows; a tile of up to
+// 4 rows by 6 columns is kept as 24 vectors of partial sums. fp32 weights are read where they lie.
 #include "backend/cpu/avx512.h"
 
 #include "backend/cpu/simd.h"
@@ -14,29 +15,23 @@
 #include <immintrin.h>
 #include <omp.h>
 
-#include "backend/cpu/convert.h"
-
 enum {
     VECTOR = 16,
     STRIP = 64,      // columns of a panel
-    PANEL_DEPTH = 64, // rows of a panel at most
-    PANEL_ROWS = 6,  // of a tile
-#ifndef SHALLOW
-    SHALLOW = 16,
-#endif
-#ifndef CBLOCK
-    CBLOCK = 128 * 1024,
-#endif
-#ifndef AHEAD
-    AHEAD = 256,
-#endif
-#ifndef DOT_DEPTH
-    DOT_DEPTH = 1024, // length of a partial dot product
-#endif
-    DOT_ROWS = 4,
+    DEPTH_FEW = 16,  // rows of a panel where a has few rows: b is read as 16 streams, each as long as the
+                     // block is wide
+    DEPTH_MANY = 64, // and where it has many: c is loaded and stored less often
+    MANY = 65,       // rows
+    AHEAD = 128,     // elements by which a stream is prefetched
+    BLOCK =
+        64 * 1024,  // floats of c, rows times columns, that a thread works on: 256 KiB of second-level cache
+    PANEL_ROWS = 6, // of a tile
+    DOT_DEPTH = 2048, // length of a partial dot product
+    DOT_ROWS = 4,     // of a tile
     DOT_COLS = 6,
-    DOT_BLOCK = 128,
-    SCRATCH = STRIP * PANEL_DEPTH > DOT_COLS * DOT_DEPTH ? STRIP * PANEL_DEPTH : DOT_COLS * DOT_DEPTH,
+    DOT_BLOCK = 128,                // rows of a that are worked through for one reading of b
+    SCRATCH = DOT_COLS * DOT_DEPTH, // floats a thread; more than STRIP * DEPTH_MANY
+    SERIAL = 64 * 1024,             // products of numbers below which one thread does it all
 };
 
 #define INLINE_512 AE_TARGET_AVX512 AE_SIMD_INLINE
@@ -61,16 +56,21 @@ INLINE_512 __m512 load(const void *b, ae_dtype dtype, size_t first, __mmask16 ma
 // ---- b [n_inner, n_cols]
 // --------------------------------------------------------------------------------------------
 
+/* A hint: the address may lie beyond the matrix. */
+INLINE_512 void prefetch(const void *b, size_t byte) {
+    _mm_prefetch((const char *)((uintptr_t)b + byte), _MM_HINT_T0);
+}
+
 INLINE_512 void fill_panel(const ae_cpu_product *p, ae_dtype dtype, int32_t inner, int32_t depth, int32_t col,
-                            int32_t cols, float *panel) {
-    size_t size = ae_cpu_dtype_size(dtype);
+                           int32_t cols, float *panel) {
+    size_t size = dtype == AE_F32 ? 4 : 2;
     for (int32_t k = 0; k < depth; k++) {
         size_t first = (size_t)(inner + k) * (size_t)p->n_cols + (size_t)col;
-        const char *ahead = (const char *)p->b + (first + AHEAD) * size;
-        for (size_t c = 0; c < STRIP * size; c += 64)
-            _mm_prefetch(ahead + c, _MM_HINT_T0);
+        for (size_t ahead = 0; ahead < STRIP * size; ahead += 64)
+            prefetch(p->b, (first + AHEAD) * size + ahead);
         for (int32_t c = 0; c < STRIP; c += VECTOR)
-            _mm512_store_ps(panel + (size_t)k * STRIP + c, load(p->b, dtype, first + (size_t)c, mask_of(cols - c)));
+            _mm512_store_ps(panel + (size_t)k * STRIP + c,
+                            load(p->b, dtype, first + (size_t)c, mask_of(cols - c)));
     }
 }
 
@@ -130,10 +130,9 @@ INLINE_512 void panel_rows(const float *a, size_t lda, int32_t rows, const float
     }
 }
 
-/* Columns [begin, end) of c. */
+/* Columns [begin, end) of c, a block of them at a time that stays in the cache. */
 INLINE_512 void by_panels(const ae_cpu_product *p, ae_dtype dtype, int32_t begin, int32_t end, float *panel) {
-    size_t lda = (size_t)p->lda, ldc = (size_t)p->ldc;
-    int32_t width = CBLOCK / p->n_rows / STRIP * STRIP, step = p->n_rows <= 64 ? SHALLOW : PANEL_DEPTH;
+    int32_t step = p->n_rows < MANY ? DEPTH_FEW : DEPTH_MANY, width = BLOCK / p->n_rows / STRIP * STRIP;
     if (width < STRIP) width = STRIP;
     for (int32_t block = begin; block < end; block += width) {
         int32_t stop = end - block < width ? end : block + width;
@@ -141,8 +140,8 @@ INLINE_512 void by_panels(const ae_cpu_product *p, ae_dtype dtype, int32_t begin
             int32_t depth = p->n_inner - inner < step ? p->n_inner - inner : step;
             for (int32_t col = block; col < stop; col += STRIP) {
                 fill_panel(p, dtype, inner, depth, col, stop - col, panel);
-                panel_rows(p->a + inner, lda, p->n_rows, panel, depth, p->c + col, ldc, stop - col,
-                           p->accumulate || inner > 0);
+                panel_rows(p->a + inner, (size_t)p->lda, p->n_rows, panel, depth, p->c + col, (size_t)p->ldc,
+                           stop - col, p->accumulate || inner > 0);
             }
         }
     }
@@ -151,27 +150,35 @@ INLINE_512 void by_panels(const ae_cpu_product *p, ae_dtype dtype, int32_t begin
 // ---- b [n_cols, n_inner]
 // --------------------------------------------------------------------------------------------
 
-INLINE_512 void dot_tile(int32_t rows, const float *a, size_t lda, const float *const b[DOT_COLS], int32_t depth,
-                         float *c, size_t ldc, int32_t cols, bool add, const char *next, size_t pitch, size_t size) {
+/* The rows of b behind one tile; those of the next are fetched into the second-level cache meanwhile. */
+typedef struct lines {
+    const float *b[DOT_COLS];
+    uintptr_t next;     // 0: nothing to fetch
+    size_t pitch, size; // bytes from row to row, and an element, as stored
+    int32_t depth, cols;
+} lines;
+
+INLINE_512 void dot_tile(int32_t rows, const float *a, size_t lda, const lines *l, float *c, size_t ldc,
+                         bool add) {
     __m512 sum[DOT_ROWS][DOT_COLS];
 #pragma GCC unroll 4
     for (int32_t i = 0; i < rows; i++)
 #pragma GCC unroll 6
         for (int32_t j = 0; j < DOT_COLS; j++)
             sum[i][j] = _mm512_setzero_ps();
-    for (int32_t k = 0; k < depth; k += VECTOR) {
-        __mmask16 mask = mask_of(depth - k);
-        __m512 x[DOT_ROWS];
-        if (next)
+    for (int32_t k = 0; k < l->depth; k += VECTOR) {
+        __mmask16 mask = mask_of(l->depth - k);
+        if (l->next)
 #pragma GCC unroll 6
             for (size_t j = 0; j < DOT_COLS; j++)
-                _mm_prefetch(next + j * pitch + (size_t)k * size, _MM_HINT_T1);
+                _mm_prefetch((const char *)(l->next + j * l->pitch + (size_t)k * l->size), _MM_HINT_T1);
+        __m512 x[DOT_ROWS];
 #pragma GCC unroll 4
         for (int32_t i = 0; i < rows; i++)
             x[i] = _mm512_maskz_loadu_ps(mask, a + (size_t)i * lda + (size_t)k);
 #pragma GCC unroll 6
         for (int32_t j = 0; j < DOT_COLS; j++) {
-            __m512 y = _mm512_maskz_loadu_ps(mask, b[j] + k);
+            __m512 y = _mm512_maskz_loadu_ps(mask, l->b[j] + k);
 #pragma GCC unroll 4
             for (int32_t i = 0; i < rows; i++)
                 sum[i][j] = _mm512_fmadd_ps(x[i], y, sum[i][j]);
@@ -182,19 +189,18 @@ INLINE_512 void dot_tile(int32_t rows, const float *a, size_t lda, const float *
 #pragma GCC unroll 6
         for (int32_t j = 0; j < DOT_COLS; j++) {
             float total = _mm512_reduce_add_ps(sum[i][j]);
-            if (j < cols)
+            if (j < l->cols)
                 c[(size_t)i * ldc + (size_t)j] = add ? c[(size_t)i * ldc + (size_t)j] + total : total;
         }
 }
 
-INLINE_512 void dot_rows(const float *a, size_t lda, int32_t rows, const float *const b[DOT_COLS],
-                         int32_t depth, float *c, size_t ldc, int32_t cols, bool add, const char *next, size_t pitch, size_t size) {
+INLINE_512 void dot_rows(const float *a, size_t lda, int32_t rows, lines *l, float *c, size_t ldc, bool add) {
     for (int32_t tiles = (rows + DOT_ROWS - 1) / DOT_ROWS; tiles > 0; tiles--) {
         int32_t n = (rows + tiles - 1) / tiles;
         switch (n) {
 #define TILE(N)                                                                                              \
     case N:                                                                                                  \
-        dot_tile(N, a, lda, b, depth, c, ldc, cols, add, next, pitch, size);                                                    \
+        dot_tile(N, a, lda, l, c, ldc, add);                                                                 \
         break;
             TILE(1)
             TILE(2)
@@ -202,42 +208,44 @@ INLINE_512 void dot_rows(const float *a, size_t lda, int32_t rows, const float *
             TILE(4)
 #undef TILE
         }
+        l->next = 0;
         a += (size_t)n * lda;
         c += (size_t)n * ldc;
         rows -= n;
-        next = NULL;
     }
 }
 
-INLINE_512 void by_dots(const ae_cpu_product *p, ae_dtype dtype, int32_t begin, int32_t end, float *lines) {
-    size_t lda = (size_t)p->lda, ldc = (size_t)p->ldc, size=ae_cpu_dtype_size(dtype);
-    for (int32_t row = 0; row < p->n_rows; row += DOT_BLOCK) {
-        int32_t rows = p->n_rows - row < DOT_BLOCK ? p->n_rows - row : DOT_BLOCK;
-        for (int32_t inner = 0; inner < p->n_inner; inner += DOT_DEPTH) {
-            int32_t depth = p->n_inner - inner < DOT_DEPTH ? p->n_inner - inner : DOT_DEPTH;
-            for (int32_t col = begin; col < end; col += DOT_COLS) {
-                const float *b[DOT_COLS];
-                int32_t cols = end - col < DOT_COLS ? end - col : DOT_COLS;
-                for (int32_t j = 0; j < DOT_COLS; j++) {
-                    int32_t line =
-                        j < cols ? j : cols - 1; // a tile is always full; what is too much is not stored
-                    size_t first = (size_t)(col + line) * (size_t)p->n_inner + (size_t)inner;
-                    if (dtype == AE_F32) {
-                        b[j] = (const float *)p->b + first;
-                        continue;
-                    }
-                    b[j] = lines + (size_t)line * DOT_DEPTH;
-                    if (j == line)
-                        for (int32_t k = 0; k < depth; k += VECTOR)
-                            _mm512_store_ps(lines + (size_t)j * DOT_DEPTH + k,
-                                            load(p->b, dtype, first + (size_t)k, mask_of(depth - k)));
-                }
-                dot_rows(p->a + (size_t)row * lda + (size_t)inner, lda, rows, b, depth,
-                         p->c + (size_t)row * ldc + (size_t)col, ldc, cols, p->accumulate || inner > 0,
- (const char*)p->b + ((size_t)(col + DOT_COLS) * (size_t)p->n_inner + (size_t)inner)*size, (size_t)p->n_inner*size, size);
-            }
-        }
+/* The rows of b for columns [col, col + cols) of c. A tile always has its full number of columns: the last
+ * one is repeated, and what is too much is not stored. 16-bit rows are converted into scratch. */
+INLINE_512 lines lines_of(const ae_cpu_product *p, ae_dtype dtype, int32_t inner, int32_t depth, int32_t col,
+                          int32_t cols, float *scratch) {
+    size_t size = dtype == AE_F32 ? 4 : 2, pitch = (size_t)p->n_inner * size;
+    lines l = {.pitch = pitch, .size = size, .depth = depth, .cols = cols};
+    l.next = (uintptr_t)p->b + (size_t)(col + DOT_COLS) * pitch + (size_t)inner * size;
+    for (int32_t j = 0; j < DOT_COLS; j++) {
+        int32_t line = j < cols ? j : cols - 1;
+        size_t first = (size_t)(col + line) * (size_t)p->n_inner + (size_t)inner;
+        l.b[j] = dtype == AE_F32 ? (const float *)p->b + first : scratch + (size_t)line * DOT_DEPTH;
+        if (dtype == AE_F32 || j != line) continue;
+        for (int32_t k = 0; k < depth; k += VECTOR)
+            _mm512_store_ps(scratch + (size_t)j * DOT_DEPTH + k,
+                            load(p->b, dtype, first + (size_t)k, mask_of(depth - k)));
     }
+    return l;
+}
+
+INLINE_512 void by_dots(const ae_cpu_product *p, ae_dtype dtype, int32_t begin, int32_t end, float *scratch) {
+    size_t lda = (size_t)p->lda, ldc = (size_t)p->ldc;
+    for (int32_t row = 0; row < p->n_rows; row += DOT_BLOCK)
+        for (int32_t inner = 0; inner < p->n_inner; inner += DOT_DEPTH)
+            for (int32_t col = begin; col < end; col += DOT_COLS) {
+                int32_t rows = p->n_rows - row < DOT_BLOCK ? p->n_rows - row : DOT_BLOCK;
+                int32_t depth = p->n_inner - inner < DOT_DEPTH ? p->n_inner - inner : DOT_DEPTH;
+                lines l = lines_of(p, dtype, inner, depth, col, end - col < DOT_COLS ? end - col : DOT_COLS,
+                                   scratch);
+                dot_rows(p->a + (size_t)row * lda + (size_t)inner, lda, rows, &l,
+                         p->c + (size_t)row * ldc + (size_t)col, ldc, p->accumulate || inner > 0);
+            }
 }
 
 AE_TARGET_AVX512 static void columns(const ae_cpu_product *p, int32_t begin, int32_t end, float *scratch) {
@@ -258,7 +266,7 @@ ae_status ae_cpu_avx512_matmul(ae_cpu_backend *cpu, const ae_cpu_product *p) {
     void *scratch;
     AE_TRY(ae_cpu_scratch(cpu, (size_t)n_threads * SCRATCH, sizeof(float), &scratch));
     int32_t unit = p->transposed ? DOT_COLS : STRIP, units = (p->n_cols + unit - 1) / unit;
-#pragma omp parallel num_threads(n_threads) if ((int64_t)p->n_rows * p->n_inner * p->n_cols > 64 * 1024)
+#pragma omp parallel num_threads(n_threads) if ((int64_t)p->n_rows * p->n_inner * p->n_cols > SERIAL)
     {
         int64_t team = omp_get_num_threads(), me = omp_get_thread_num();
         int32_t begin = (int32_t)(units * me / team) * unit, end = (int32_t)(units * (me + 1) / team) * unit;

@@ -21,10 +21,24 @@ static void openblas(int n_threads, const ae_cpu_product *p) {
     ae_cpu_library_threads(former);
 }
 
+/* Who multiplies (measured: docs/performance.md).
+ *
+ *   machine          b                            rows    by
+ *   with AVX-512     16-bit                       any     our own kernel, which converts as it reads
+ *                    fp32, [n_inner, n_cols]      any     our own kernel: 1.2 to 1.6 times oneDNN, 1.8 times
+ * OpenBLAS fp32, [n_cols, n_inner]      1..12   our own kernel 13..    oneDNN: 1.1 to 1.5 times our own, 1.6
+ * to 2 times OpenBLAS any other        16-bit                       any     OpenBLAS on converted panels fp32
+ * 1       OpenBLAS gemv (its gemm is half as fast at one row) fp32                         2..     OpenBLAS
+ * gemm */
 ae_status ae_cpu_matmul(ae_cpu_backend *cpu, const ae_cpu_product *p) {
+    enum { FEW_ROWS = 12 };
     AE_TRY(ae_cpu_check_dtype(p->dtype));
     if (p->n_rows <= 0 || p->n_cols <= 0) return AE_OK;
-    if (ae_cpu_has_avx512()) return ae_cpu_avx512_matmul(cpu, p);
+    if (ae_cpu_has_avx512()) {
+        bool onednn = p->dtype == AE_F32 && p->transposed && p->n_rows > FEW_ROWS;
+        return onednn ? ae_cpu_onednn_matmul(&cpu->onednn, cpu->base.n_threads, p)
+                      : ae_cpu_avx512_matmul(cpu, p);
+    }
     if (p->dtype != AE_F32) return ae_cpu_matmul_16(cpu, p);
     openblas(cpu->base.n_threads, p);
     return AE_OK;
