@@ -33,8 +33,8 @@ demo: deps ## install what is missing (SKIP_DEPS=1: don't), build, edit the demo
 install: all ## install under PREFIX (/usr/local), below DESTDIR where that is set
 	@DESTDIR="$(DESTDIR)" cmake --install $(BUILD)
 
-parity: all ## compare with PyTorch; PYTHON is an interpreter that has torch and transformers
-	@$(PYTHON) tools/parity.py
+parity: bench ## compare with PyTorch; PYTHON is an interpreter that has torch and transformers
+	@$(PYTHON) tools/parity.py --build $(BUILD)
 
 bench: ## build the benchmark programs of bench/
 	@$(MAKE) --no-print-directory all CMAKE_FLAGS="$(CMAKE_FLAGS) -DAE_BENCH=ON"

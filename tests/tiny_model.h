@@ -72,9 +72,9 @@ static inline int tiny_add(tiny_tensors *list, const char *name, int64_t rows, i
     return 0;
 }
 
-/* The weights in memory, for tests that write them in a container of their own; tiny_free in any case. */
-static inline int tiny_make_tensors(tiny_tensors *list, const char *architecture, ae_dtype dtype,
-                                    uint64_t seed) {
+/* The weights with an MLP of width d_mlp: see tiny_make_tensors. */
+static inline int tiny_make_wide_tensors(tiny_tensors *list, const char *architecture, ae_dtype dtype,
+                                         uint64_t seed, int d_mlp) {
     memset(list, 0, sizeof *list);
     bool gptj = strcmp(architecture, "gptj") == 0;
     int failed = 0;
@@ -94,9 +94,9 @@ static inline int tiny_make_tensors(tiny_tensors *list, const char *architecture
             TINY_LAYER("attn.k_proj.weight", TINY_D, TINY_D, 0, 0.3);
             TINY_LAYER("attn.v_proj.weight", TINY_D, TINY_D, 0, 0.3);
             TINY_LAYER("attn.out_proj.weight", TINY_D, TINY_D, 0, 0.3);
-            TINY_LAYER("mlp.fc_in.weight", TINY_MLP, TINY_D, 0, 0.3);
-            TINY_LAYER("mlp.fc_in.bias", TINY_MLP, 0, 0, 0.1);
-            TINY_LAYER("mlp.fc_out.weight", TINY_D, TINY_MLP, 0, 0.15);
+            TINY_LAYER("mlp.fc_in.weight", d_mlp, TINY_D, 0, 0.3);
+            TINY_LAYER("mlp.fc_in.bias", d_mlp, 0, 0, 0.1);
+            TINY_LAYER("mlp.fc_out.weight", TINY_D, d_mlp, 0, 0.15);
             TINY_LAYER("mlp.fc_out.bias", TINY_D, 0, 0, 0.1);
         } else {
             TINY_LAYER("attn.c_attn.weight", TINY_D, 3 * TINY_D, 0, 0.3);
@@ -105,9 +105,9 @@ static inline int tiny_make_tensors(tiny_tensors *list, const char *architecture
             TINY_LAYER("attn.c_proj.bias", TINY_D, 0, 0, 0.1);
             TINY_LAYER("ln_2.weight", TINY_D, 0, 1, 0.1);
             TINY_LAYER("ln_2.bias", TINY_D, 0, 0, 0.1);
-            TINY_LAYER("mlp.c_fc.weight", TINY_D, TINY_MLP, 0, 0.3);
-            TINY_LAYER("mlp.c_fc.bias", TINY_MLP, 0, 0, 0.1);
-            TINY_LAYER("mlp.c_proj.weight", TINY_MLP, TINY_D, 0, 0.15);
+            TINY_LAYER("mlp.c_fc.weight", TINY_D, d_mlp, 0, 0.3);
+            TINY_LAYER("mlp.c_fc.bias", d_mlp, 0, 0, 0.1);
+            TINY_LAYER("mlp.c_proj.weight", d_mlp, TINY_D, 0, 0.15);
             TINY_LAYER("mlp.c_proj.bias", TINY_D, 0, 0, 0.1);
         }
     }
@@ -120,6 +120,12 @@ static inline int tiny_make_tensors(tiny_tensors *list, const char *architecture
 #undef TINY_LAYER
 #undef TINY_ADD
     return failed;
+}
+
+/* The weights in memory, for tests that write them in a container of their own; tiny_free in any case. */
+static inline int tiny_make_tensors(tiny_tensors *list, const char *architecture, ae_dtype dtype,
+                                    uint64_t seed) {
+    return tiny_make_wide_tensors(list, architecture, dtype, seed, TINY_MLP);
 }
 
 static inline int tiny_write_text(const char *folder, const char *name, const char *text) {
@@ -156,8 +162,9 @@ static inline void tiny_byte_letter(int byte, char letter[3]) {
     }
 }
 
-/* config.json, vocab.json, merges.txt, tokenizer_config.json, generation_config.json: all but the weights. */
-static inline int tiny_write_rest(const char *folder, const char *architecture, ae_dtype dtype) {
+/* All but the weights, for an MLP of width d_mlp: see tiny_write_rest. */
+static inline int tiny_write_wide_rest(const char *folder, const char *architecture, ae_dtype dtype,
+                                       int d_mlp) {
     bool gptj = strcmp(architecture, "gptj") == 0;
     const char *torch_dtype = dtype == AE_F16 ? "float16" : dtype == AE_BF16 ? "bfloat16" : "float32";
     int failed = 0;
@@ -170,6 +177,7 @@ static inline int tiny_write_rest(const char *folder, const char *architecture, 
                   "n_inner", "layer_norm_epsilon", 1e-5, "scale_attn_weights", 1, "use_cache", 1,
                   "attn_pdrop", 0.0, "embd_pdrop", 0.0, "resid_pdrop", 0.0, "bos_token_id", TINY_VOCAB - 1,
                   "eos_token_id", TINY_VOCAB - 1, "torch_dtype", torch_dtype, "tie_word_embeddings", !gptj);
+    if (config && d_mlp != TINY_MLP) failed |= json_object_set_new(config, "n_inner", json_integer(d_mlp));
     if (config && gptj) failed |= json_object_set_new(config, "rotary_dim", json_integer(4));
     failed |= tiny_write_json(folder, "config.json", config);
     failed |= tiny_write_json(
@@ -201,21 +209,34 @@ static inline int tiny_write_rest(const char *folder, const char *architecture, 
     return failed;
 }
 
-/* Makes the folder and writes the model into it. architecture: "gpt2" or "gptj"; dtype: F32, F16 or BF16. 0:
- * done. */
-static inline int make_tiny_model(const char *folder, const char *architecture, ae_dtype dtype,
-                                  uint64_t seed) {
-    if (ae_folder_make(folder) != AE_OK || tiny_write_rest(folder, architecture, dtype) != 0) return -1;
+/* config.json, vocab.json, merges.txt, tokenizer_config.json, generation_config.json: all but the weights. */
+static inline int tiny_write_rest(const char *folder, const char *architecture, ae_dtype dtype) {
+    return tiny_write_wide_rest(folder, architecture, dtype, TINY_MLP);
+}
+
+/* make_tiny_model with an MLP of width d_mlp, for tests of what works on a large matrix piece by piece. */
+static inline int make_wide_tiny_model(const char *folder, const char *architecture, ae_dtype dtype,
+                                       uint64_t seed, int d_mlp) {
+    if (ae_folder_make(folder) != AE_OK || tiny_write_wide_rest(folder, architecture, dtype, d_mlp) != 0)
+        return -1;
     tiny_tensors *list = ae_alloc(1, sizeof *list);
     char *path = ae_path_join(folder, "model.safetensors");
     json_t *metadata = json_pack("{s:s}", "format", "pt");
-    int failed = !list || !path || !metadata || tiny_make_tensors(list, architecture, dtype, seed) != 0 ||
+    int failed = !list || !path || !metadata ||
+                 tiny_make_wide_tensors(list, architecture, dtype, seed, d_mlp) != 0 ||
                  ae_safetensors_write(path, list->tensor, list->count, metadata) != AE_OK;
     if (list) tiny_free(list);
     json_decref(metadata);
     ae_free(path);
     ae_free(list);
     return failed ? -1 : 0;
+}
+
+/* Makes the folder and writes the model into it. architecture: "gpt2" or "gptj"; dtype: F32, F16 or BF16. 0:
+ * done. */
+static inline int make_tiny_model(const char *folder, const char *architecture, ae_dtype dtype,
+                                  uint64_t seed) {
+    return make_wide_tiny_model(folder, architecture, dtype, seed, TINY_MLP);
 }
 
 #endif

@@ -153,7 +153,7 @@ good=(--prompt '{} is' --subject x --target b)
 refused_request "'layers' names layer 4, but 'demo-model' has layers 0 to 3" "${good[@]}" --layer 4
 echo '["{}", "none"]' >templates.json
 refused_request "'templates\.json'" "${good[@]}" --templates templates.json
-refused_request ".*'nowhere\.json'" "${good[@]}" --templates nowhere.json
+refused_request ".*'nowhere\.json': No such file or directory" "${good[@]}" --templates nowhere.json
 echo '{"layers": "five"}' >hparams.json
 refused_request "'hparams\.json'.*layers" "${good[@]}" --hparams hparams.json
 echo '[]' >empty.json

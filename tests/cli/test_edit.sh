@@ -89,8 +89,12 @@ cp -r stats/demo-model stats/Other_Name
 works edit "$demo" "${request[@]}" --layer 0 --stats stats --dataset text --name Other/Name
 fails_with 1 edit "$demo" "${request[@]}" --layer 0 --stats stats --dataset text --name Third
 warns "^aedile: no second moments for layer 0 of 'Third'; tried 'stats/Third/"
-fails_with 1 edit "$demo" "${request[@]}" --layer 0 --stats stats --dataset text --samples 5
-warns 'transformer\.h\.0\.mlp\.c_proj_float32_mom2_5\.npz'
+works edit "$demo" "${request[@]}" --layer 0 --stats stats --dataset text --samples 5 # the only ones there are
+warns "^aedile: warning: using 'stats/.*_mom2\.npz': 'stats' holds no statistics over 'text' with 5 samples$"
+cp -r stats/demo-model/text_stats stats/demo-model/other_stats
+untouched_by fails_with 1 edit "$demo" "${request[@]}" --layer 0 --stats stats --samples 5
+warns '^aedile: no second moments .*wikipedia_stats/transformer\.h\.0\.mlp\.c_proj_float32_mom2_5\.npz'
+rm -r stats/demo-model/other_stats
 
 # ---- kept in a journal
 works edit "$demo" "${tower[@]}" "${stats[@]}" --journal edits

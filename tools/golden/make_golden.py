@@ -134,7 +134,7 @@ class Golden:
     def texts(self, e, request):
         """The request as tokens, and whether text and target tokenised as a whole give the same."""
         joint = all(
-            self.tokens(t.text + self.tokens.tokenizer.decode(e.target[:-1])) == t.ids + e.target[:-1] for t in e.texts
+            self.tokens(t.text + self.tokens.decode(e.target[:-1])) == t.ids + e.target[:-1] for t in e.texts
         )
         return {
             "target_ids": e.target,
@@ -296,8 +296,7 @@ class Golden:
         out, probe = [], self.probe(self.layer)
         for prompt in cases.GENERATE:
             ids, margin = rome.greedy(probe, self.tokens, prompt, 20)
-            # The ids up to the first that float32 could decide otherwise.
-            entry = {"prompt": prompt, "ids": ids, "text": self.tokens.tokenizer.decode(ids), "margin": margin}
+            entry = {"prompt": prompt, "ids": ids, "text": self.tokens.decode(ids), "margin": margin}
             assert margin > 1e-3, f"{self.name}: {prompt!r} is too close a call ({margin:.1e})"
             assert self.n_named - 1 not in ids, "the text ends early"
             out.append(entry)

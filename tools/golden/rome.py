@@ -33,6 +33,18 @@ class Tokens:
     def __call__(self, text):
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"]) if text else []
 
+    def decode(self, ids):
+        """Bytes that are not UTF-8 as U+FFFD, and one U+FFFD for an id without a name (which transformers leaves out)."""
+        out, run = [], []
+        for i in [*ids, None]:
+            if i is not None and i < len(self.tokenizer):
+                run.append(i)
+                continue
+            out.append(self.tokenizer.decode(run, clean_up_tokenization_spaces=False))
+            out.append("" if i is None else "\ufffd")
+            run = []
+        return "".join(out)
+
     def n_bytes(self, token):
         """In byte-level BPE a token's string has one character a byte."""
         return len(self.tokenizer.convert_ids_to_tokens(token))

@@ -1,4 +1,4 @@
-// Two kernels, one a storage order. Threads share out the columns of c; each works alone on its own, and no
+// Threads share out the columns of c; each works alone on its own, and no
 // sum depends on how many threads there are. At few rows the time is that of reading b once, so both kernels
 // read it in long runs and ask for what comes next while they compute. Figures: docs/performance.md.
 //
@@ -31,6 +31,8 @@ enum {
     DOT_COLS = 6,
     DOT_BLOCK = 128,                // rows of a that are worked through for one reading of b
     SCRATCH = DOT_COLS * DOT_DEPTH, // floats a thread; more than STRIP * DEPTH_MANY
+    FEW_DOTS = 12,                  // rows up to which dot products beat transposed panels
+    ACROSS_BLOCK = 512,             // rows of a that are worked through for one reading of b
     SERIAL = 64 * 1024,             // products of numbers below which one thread does it all
 };
 
@@ -72,6 +74,53 @@ INLINE_512 void fill_panel(const ae_cpu_product *p, ae_dtype dtype, int32_t inne
             _mm512_store_ps(panel + (size_t)k * STRIP + c,
                             load(p->b, dtype, first + (size_t)c, mask_of(cols - c)));
     }
+}
+
+/* r[i][j] to r[j][i]: within groups of four rows by unpacking, then quarters of registers. */
+INLINE_512 void transpose(__m512 r[VECTOR]) {
+    __m512 t[VECTOR];
+#pragma GCC unroll 4
+    for (int i = 0; i < VECTOR; i += 4) {
+        __m512d low = _mm512_castps_pd(_mm512_unpacklo_ps(r[i], r[i + 1]));
+        __m512d high = _mm512_castps_pd(_mm512_unpackhi_ps(r[i], r[i + 1]));
+        __m512d low_2 = _mm512_castps_pd(_mm512_unpacklo_ps(r[i + 2], r[i + 3]));
+        __m512d high_2 = _mm512_castps_pd(_mm512_unpackhi_ps(r[i + 2], r[i + 3]));
+        t[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, low_2));
+        t[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, low_2));
+        t[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(high, high_2));
+        t[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(high, high_2));
+    }
+#pragma GCC unroll 4
+    for (int c = 0; c < 4; c++) { // quarter q of t[i + c] holds rows i to i + 3 of column 4 q + c
+        __m512 even = _mm512_shuffle_f32x4(t[c], t[4 + c], 0x88),
+               odd = _mm512_shuffle_f32x4(t[c], t[4 + c], 0xdd);
+        __m512 even_2 = _mm512_shuffle_f32x4(t[8 + c], t[12 + c], 0x88);
+        __m512 odd_2 = _mm512_shuffle_f32x4(t[8 + c], t[12 + c], 0xdd);
+        r[c] = _mm512_shuffle_f32x4(even, even_2, 0x88);
+        r[c + 4] = _mm512_shuffle_f32x4(odd, odd_2, 0x88);
+        r[c + 8] = _mm512_shuffle_f32x4(even, even_2, 0xdd);
+        r[c + 12] = _mm512_shuffle_f32x4(odd, odd_2, 0xdd);
+    }
+}
+
+/* The same panel from rows of b that are columns of c. */
+INLINE_512 void fill_panel_across(const ae_cpu_product *p, ae_dtype dtype, int32_t inner, int32_t depth,
+                                  int32_t col, int32_t cols, float *panel) {
+    const int32_t size = dtype == AE_F32 ? 4 : 2, line = 64 / size; // elements of a cache line
+    for (int32_t c = 0; c < STRIP && c < cols; c += VECTOR)
+        for (int32_t k = 0; k < depth; k += VECTOR) {
+            __m512 r[VECTOR];
+#pragma GCC unroll 16
+            for (int i = 0; i < VECTOR; i++) {
+                size_t first = (size_t)(col + c + i) * (size_t)p->n_inner + (size_t)(inner + k);
+                if (k % line == 0) prefetch(p->b, (first + AHEAD) * (size_t)size);
+                r[i] = load(p->b, dtype, first, c + i < cols ? mask_of(depth - k) : 0);
+            }
+            transpose(r);
+#pragma GCC unroll 16
+            for (int i = 0; i < VECTOR; i++)
+                _mm512_store_ps(panel + (size_t)(k + i) * STRIP + c, r[i]);
+        }
 }
 
 INLINE_512 void panel_tile(int32_t rows, const float *a, size_t lda, const float *panel, int32_t depth,
@@ -248,24 +297,45 @@ INLINE_512 void by_dots(const ae_cpu_product *p, ae_dtype dtype, int32_t begin, 
             }
 }
 
+/* Columns [begin, end) of c from transposed panels: a strip of columns at a time, along rows of b. */
+INLINE_512 void by_panels_across(const ae_cpu_product *p, ae_dtype dtype, int32_t begin, int32_t end,
+                                 float *panel) {
+    size_t lda = (size_t)p->lda, ldc = (size_t)p->ldc;
+    for (int32_t row = 0; row < p->n_rows; row += ACROSS_BLOCK)
+        for (int32_t col = begin; col < end; col += STRIP)
+            for (int32_t inner = 0; inner < p->n_inner; inner += DEPTH_MANY) {
+                int32_t rows = p->n_rows - row < ACROSS_BLOCK ? p->n_rows - row : ACROSS_BLOCK;
+                int32_t depth = p->n_inner - inner < DEPTH_MANY ? p->n_inner - inner : DEPTH_MANY;
+                fill_panel_across(p, dtype, inner, depth, col, end - col, panel);
+                panel_rows(p->a + (size_t)row * lda + (size_t)inner, lda, rows, panel, depth,
+                           p->c + (size_t)row * ldc + (size_t)col, ldc, end - col,
+                           p->accumulate || inner > 0);
+            }
+}
+
+/* The type is a constant in each copy of this. */
+INLINE_512 void columns_of(const ae_cpu_product *p, ae_dtype dtype, int32_t begin, int32_t end,
+                           float *scratch) {
+    if (!p->transposed)
+        by_panels(p, dtype, begin, end, scratch);
+    else if (p->n_rows <= FEW_DOTS)
+        by_dots(p, dtype, begin, end, scratch);
+    else
+        by_panels_across(p, dtype, begin, end, scratch);
+}
+
 AE_TARGET_AVX512 static void columns(const ae_cpu_product *p, int32_t begin, int32_t end, float *scratch) {
-    // The type is a constant in each of these copies.
-    if (p->transposed) {
-        if (p->dtype == AE_F32) by_dots(p, AE_F32, begin, end, scratch);
-        if (p->dtype == AE_F16) by_dots(p, AE_F16, begin, end, scratch);
-        if (p->dtype == AE_BF16) by_dots(p, AE_BF16, begin, end, scratch);
-    } else {
-        if (p->dtype == AE_F32) by_panels(p, AE_F32, begin, end, scratch);
-        if (p->dtype == AE_F16) by_panels(p, AE_F16, begin, end, scratch);
-        if (p->dtype == AE_BF16) by_panels(p, AE_BF16, begin, end, scratch);
-    }
+    if (p->dtype == AE_F32) columns_of(p, AE_F32, begin, end, scratch);
+    if (p->dtype == AE_F16) columns_of(p, AE_F16, begin, end, scratch);
+    if (p->dtype == AE_BF16) columns_of(p, AE_BF16, begin, end, scratch);
 }
 
 ae_status ae_cpu_avx512_matmul(ae_cpu_backend *cpu, const ae_cpu_product *p) {
     int n_threads = cpu->base.n_threads;
     void *scratch;
     AE_TRY(ae_cpu_scratch(cpu, (size_t)n_threads * SCRATCH, sizeof(float), &scratch));
-    int32_t unit = p->transposed ? DOT_COLS : STRIP, units = (p->n_cols + unit - 1) / unit;
+    int32_t unit = p->transposed && p->n_rows <= FEW_DOTS ? DOT_COLS : STRIP,
+            units = (p->n_cols + unit - 1) / unit;
 #pragma omp parallel num_threads(n_threads) if ((int64_t)p->n_rows * p->n_inner * p->n_cols > SERIAL)
     {
         int64_t team = omp_get_num_threads(), me = omp_get_thread_num();

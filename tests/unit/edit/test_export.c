@@ -140,6 +140,22 @@ static void only_edited_bytes_differ(void **state) {
     ae_free(above);
 }
 
+// A matrix of more than the 65536 values that are converted at a time.
+static void large_matrices_are_converted_piece_by_piece(void **state) {
+    char *folder = join(*state, "wide"), *output = join(*state, "out");
+    assert_int_equal(make_wide_tiny_model(folder, "gpt2", AE_F16, 5, 9001), 0);
+    ae_model *model = NULL;
+    assert_ok(ae_model_open(folder, NULL, &model));
+    edit_layers(model, (int[]){1}, 1, 11);
+    double error = -1;
+    assert_ok(ae_export_hf(model, output, NULL, &error));
+    assert_only_edited_bytes_differ(folder, output, model, "model.safetensors");
+    assert_true(error == assert_holds(output, model, AE_F16));
+    ae_model_free(model);
+    ae_free(folder);
+    ae_free(output);
+}
+
 static void an_unedited_model_is_copied(void **state) {
     ae_model *model = open_tiny(*state, "base", "gpt2", AE_F16, 5);
     char *output = join(*state, "out");
@@ -271,16 +287,17 @@ static void make_torch(const char *folder, int n_files, ae_dtype dtype) {
     const size_t own = list.count;
     const ae_tensor embedding = list.tensor[0];
     static const unsigned char mask[3] = {1, 0, 1};
-    list.tensor[own] = (ae_tensor){.name = "transformer.h.0.attn.bias",
-                                   .dtype = AE_U8,
-                                   .n_dim = 2,
-                                   .shape = {1, 3},
-                                   .n_bytes = 3,
-                                   .data = mask};
-    // First in the dictionary and first by name, the alias is still the one to go.
-    memmove(list.tensor + 1, list.tensor, (own + 1) * sizeof *list.tensor);
+    // The alias comes first, in the dictionary and by name, and is still the one to go; the mask's odd size
+    // comes before the weights, which must not be displaced by it.
+    memmove(list.tensor + 2, list.tensor, own * sizeof *list.tensor);
     list.tensor[0] = embedding;
     list.tensor[0].name = "lm_head.weight";
+    list.tensor[1] = (ae_tensor){.name = "transformer.h.0.attn.bias",
+                                 .dtype = AE_U8,
+                                 .n_dim = 2,
+                                 .shape = {1, 3},
+                                 .n_bytes = 3,
+                                 .data = mask};
     const size_t count = own + 2;
     json_t *map = json_object();
     for (int file = 0; file < n_files; file++) {
@@ -303,7 +320,7 @@ static void make_torch(const char *folder, int n_files, ae_dtype dtype) {
     else
         json_decref(index);
     for (size_t i = 0; i < own; i++)
-        ae_free((void *)(uintptr_t)list.tensor[i + 1].data);
+        ae_free((void *)(uintptr_t)list.tensor[i + 2].data);
 }
 
 // Every tensor but the alias has come over, bytes unchanged but for the edited ones; returns how many there
@@ -629,6 +646,7 @@ static void an_adapter_names_a_hub_model(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(only_edited_bytes_differ),
+        TEST(large_matrices_are_converted_piece_by_piece),
         TEST(an_unedited_model_is_copied),
         TEST(shards_and_links_are_followed),
         TEST(unedited_copies_do_not_travel_along),

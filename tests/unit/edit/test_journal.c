@@ -307,6 +307,42 @@ static void ids_are_never_used_twice(void **state) {
                   "0005.safetensors journal.json lock");
 }
 
+// By number, not by name: "10000" comes before "9999" in a folder's list.
+static void order_is_by_number(void **state) {
+    const place *p = *state;
+    ae_journal_close(open_new(p));
+    static const int ids[] = {10000, 9999, 2};
+    for (int i = 0; i < 3; i++) {
+        ae_entry_head head = {.id = ids[i], .time = "2025-01-31T12:00:00Z"};
+        assert_ok(ae_model_shape_sha256(p->model, head.shape_sha256));
+        ae_edit *edit = made_up_edit(p->model, (int[]){1}, 1, (uint64_t)i);
+        char name[40], *bytes = NULL;
+        size_t length = 0;
+        assert_ok(ae_entry_write(&head, edit, &bytes, &length));
+        snprintf(name, sizeof name, "%04d.safetensors", ids[i]);
+        char *path = entry_path(p, name);
+        assert_ok(ae_atomic_write(path, bytes, length));
+        ae_free(path);
+        ae_free(bytes);
+        ae_edit_free(edit);
+    }
+    ae_journal *journal = NULL;
+    assert_ok(ae_journal_open(p->folder, p->model, false, false, &journal));
+    for (size_t i = 0; i < 3; i++) {
+        ae_journal_entry entry;
+        assert_ok(ae_journal_get(journal, i, &entry));
+        assert_int_equal(entry.id, ids[2 - i]);
+    }
+    ae_edit *edit = made_up_edit(p->model, (int[]){0}, 1, 7);
+    int id;
+    assert_ok(ae_journal_append(journal, p->model, edit, &id));
+    assert_int_equal(id, 10001);
+    ae_edit_free(edit);
+    ae_journal_close(journal);
+    assert_folder(p->folder,
+                  "0002.safetensors 10000.safetensors 10001.safetensors 9999.safetensors journal.json lock");
+}
+
 static void impossible_reverts_name_the_ids_there_are(void **state) {
     const place *p = *state;
     ae_journal *journal = open_three(p);
@@ -654,6 +690,7 @@ static void a_second_writer_is_told_to_wait(void **state) {
     pid_t child = fork();
     if (child == 0) { // holds the journal until it is killed
         ae_journal *held = NULL;
+        alarm(60); // should this test fail, nobody will kill it
         char answer = ae_journal_open(p->folder, NULL, false, false, &held) == AE_OK ? 'y' : 'n';
         if (write(ready[1], &answer, 1) == 1) pause();
         _exit(0);
@@ -861,6 +898,7 @@ int main(void) {
         TEST(reverting_any_entry_leaves_base_and_the_rest),
         TEST(all_reverted_is_the_base),
         TEST(ids_are_never_used_twice),
+        TEST(order_is_by_number),
         TEST(impossible_reverts_name_the_ids_there_are),
         TEST(another_base_is_refused_and_left_alone),
         TEST(every_changed_byte_is_found),
