@@ -37,7 +37,7 @@ typedef struct cell {
     int64_t in, out, rows;
     bool in_out;
     int n_copies, n_packed, next; // packed copies: enough to be cold
-    float *weights; // [n_copies, in * out]
+    float *weights;               // [n_copies, in * out]
     uint16_t *halves;
     float *x, *y;
     ae_backend *backend;

@@ -27,7 +27,8 @@
         if (got_ != (status_))                                                                               \
             fail_msg("%s gave %s (%s), not %s", #expression, ae_status_name(got_),                           \
                      got_ == AE_OK ? "" : ae_last_error(), ae_status_name(status_));                         \
-        if (!strstr(ae_last_error(), (text))) fail_msg("'%s' does not contain '%s'", ae_last_error(), (text)); \
+        if (!strstr(ae_last_error(), (text)))                                                                \
+            fail_msg("'%s' does not contain '%s'", ae_last_error(), (text));                                 \
     } while (0)
 
 /* Set-up and tear-down: *state is the path of a fresh folder. */

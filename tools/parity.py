@@ -39,7 +39,9 @@ try:
     from safetensors import safe_open
     from safetensors.torch import load_file
 except ImportError as error:
-    sys.exit(f"parity: {error}; install tools/requirements.txt, and name its interpreter: make parity PYTHON=...")
+    sys.exit(
+        f"parity: {error}; install tools/requirements.txt, and name its interpreter: make parity PYTHON=..."
+    )
 
 import cases
 import models
@@ -108,7 +110,9 @@ class Program:
         return json.loads(done.stdout)
 
     def nll(self, model, prompt, targets, *more):
-        found = self("score", model, "--prompt", prompt, *(x for t in targets for x in ("--target", t)), *more)
+        found = self(
+            "score", model, "--prompt", prompt, *(x for t in targets for x in ("--target", t)), *more
+        )
         return [t["nll"] for t in found["targets"]]
 
 
@@ -134,7 +138,11 @@ class Library:
         try:
             out = np.empty((len(texts), n_vocab), dtype=np.float32)
             for row, text in zip(out, texts):
-                self.check(self.lib.ae_logits(model, text.encode(), row.ctypes.data_as(ctypes.POINTER(ctypes.c_float))))
+                self.check(
+                    self.lib.ae_logits(
+                        model, text.encode(), row.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+                    )
+                )
             return torch.from_numpy(out)
         finally:
             self.lib.ae_model_free(model)
@@ -176,7 +184,13 @@ def files_in(folder):
 def golden(folder):
     name = f"golden {folder.name}"
     with tempfile.TemporaryDirectory() as scratch:
-        command = [sys.executable, ROOT / "tools" / "golden" / "make_golden.py", "--output", scratch, folder.name]
+        command = [
+            sys.executable,
+            ROOT / "tools" / "golden" / "make_golden.py",
+            "--output",
+            scratch,
+            folder.name,
+        ]
         # One thread: the matrices are small, and several models are made at once.
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(command, capture_output=True, text=True, env=environment)
@@ -205,7 +219,10 @@ def golden(folder):
                         worst = max(worst, relative(x[key], y[key]))
             elif a.read_bytes() != b.read_bytes():
                 faults.append(f"{path} differs")
-        text = "; ".join(faults[:3]) or f"weights and tokenizer equal, {n} arrays, worst relative difference {worst:.1e} (limit 1e-05)"
+        text = (
+            "; ".join(faults[:3])
+            or f"weights and tokenizer equal, {n} arrays, worst relative difference {worst:.1e} (limit 1e-05)"
+        )
         report.true(name, not faults and worst <= 1e-5, text)
 
 
@@ -261,13 +278,25 @@ class Model:
             texts = self.texts()
             ours = self.library.logits(self.folder, texts, self.golden["model"]["n_vocab"])
             error = (ours - self.hf_logits(texts)).abs().max().item()
-            report.within(f"{self.name} logits", error, LOGITS, f"{len(texts)} texts, {ours.shape[1]} columns: worst difference")
+            report.within(
+                f"{self.name} logits",
+                error,
+                LOGITS,
+                f"{len(texts)} texts, {ours.shape[1]} columns: worst difference",
+            )
         else:
             report.skip(f"{self.name} logits", "no libaedile.so in the build folder")
-        report.within(f"{self.name} score", over_one(self.nll(self.folder), self.hf_nll()), NLL, "worst difference of mean NLLs")
+        report.within(
+            f"{self.name} score",
+            over_one(self.nll(self.folder), self.hf_nll()),
+            NLL,
+            "worst difference of mean NLLs",
+        )
         n, wrong = 0, []
         for prompt in cases.GENERATE:
-            found = self.program("generate", self.folder, "--prompt", prompt, "--max-tokens", 20, "--ignore-end")
+            found = self.program(
+                "generate", self.folder, "--prompt", prompt, "--max-tokens", 20, "--ignore-end"
+            )
             ids, _ = rome.greedy(self.probe(), self.tokens, prompt, 20)
             n += 1
             if found["continuation"] != self.tokens.decode(ids):
@@ -278,9 +307,24 @@ class Model:
 
     def edit(self, journal, case, variant):
         return self.program(
-            "edit", self.folder, "--prompt", case["prompt"], "--subject", case["subject"], "--target", case["target_new"],
-            "--hparams", self.folder / case["hparams"], "--templates", self.folder / "templates.json", "--stats", self.stats,
-            "--variant", variant, "--journal", journal,
+            "edit",
+            self.folder,
+            "--prompt",
+            case["prompt"],
+            "--subject",
+            case["subject"],
+            "--target",
+            case["target_new"],
+            "--hparams",
+            self.folder / case["hparams"],
+            "--templates",
+            self.folder / "templates.json",
+            "--stats",
+            self.stats,
+            "--variant",
+            variant,
+            "--journal",
+            journal,
         )["edits"][0]
 
     def editing(self):
@@ -295,10 +339,17 @@ class Model:
                 layer = self.edit(journal, case, variant)["layers"][0]
                 stored = load_file(journal / "0001.safetensors")
                 for key in ("u", "right", "delta", "key", "value", "key_u", "target_init"):
-                    found, wanted = stored[f"layer.{self.layer}.{key}"], self.vectors[f"{variant}/{case['index']}/{key}"]
+                    found, wanted = (
+                        stored[f"layer.{self.layer}.{key}"],
+                        self.vectors[f"{variant}/{case['index']}/{key}"],
+                    )
                     worst["vectors"] = max(worst["vectors"], relative(found, wanted))
-                worst["losses"] = max(worst["losses"], over_one(layer["loss"], self.vectors[f"{variant}/{case['index']}/loss"]))
-                worst["k.u"] = max(worst["k.u"], abs(layer["k_dot_u"] - expected["k_dot_u"]) / abs(expected["k_dot_u"]))
+                worst["losses"] = max(
+                    worst["losses"], over_one(layer["loss"], self.vectors[f"{variant}/{case['index']}/loss"])
+                )
+                worst["k.u"] = max(
+                    worst["k.u"], abs(layer["k_dot_u"] - expected["k_dot_u"]) / abs(expected["k_dot_u"])
+                )
         for key, limit in (("vectors", VECTORS), ("losses", LOSSES), ("k.u", VECTORS)):
             report.within(f"{self.name} edit", worst[key], limit, f"{n} edits, {key}: worst difference")
 
@@ -324,34 +375,75 @@ class Model:
             for u, right in updates:
                 probe.proj.weight += probe.update(right, u)
         moved = np.abs(np.subtract(self.hf_nll(model), self.hf_nll())).max()
-        report.within(f"{self.name} journal", over_one(ours, self.hf_nll(model)), NLL, f"NLLs with {len(edited)} edits, which move them by up to {moved:.1f}: worst difference")
+        report.within(
+            f"{self.name} journal",
+            over_one(ours, self.hf_nll(model)),
+            NLL,
+            f"NLLs with {len(edited)} edits, which move them by up to {moved:.1f}: worst difference",
+        )
 
         self.export_folder(journal, model, probe.proj.weight, base)
         self.export_adapter(journal, model, ours, updates)
 
     def export_folder(self, journal, model, weight, base):
         output, name = self.scratch / "hf", f"{self.name} export hf"
-        document = self.program("export", self.folder, "--journal", journal, "--format", "hf", "--output", output)
+        document = self.program(
+            "export", self.folder, "--journal", journal, "--format", "hf", "--output", output
+        )
         before, after = self.tensors(self.folder), self.tensors(output)
         changed = [k for k in before if k in after and not self.same_bits(before[k], after[k])]
         lost = sorted(before.keys() ^ after.keys())
         same = before.keys() == after.keys() and all(before[k].dtype == after[k].dtype for k in before)
         wanted = [f"{self.module}.weight"]
-        report.true(name, changed == wanted and same, f"of {len(before)} tensors {', '.join(changed) or 'none'} differs" + (f"; not in both: {lost[:3]}" if lost else ""))
+        report.true(
+            name,
+            changed == wanted and same,
+            f"of {len(before)} tensors {', '.join(changed) or 'none'} differs"
+            + (f"; not in both: {lost[:3]}" if lost else ""),
+        )
         stored = after[wanted[0]].to(torch.float32)
         exact = weight.to(after[wanted[0]].dtype).to(torch.float32)
         step = (weight.abs() * torch.finfo(after[wanted[0]].dtype).eps).clamp_min(1e-7)
         off = ((stored - weight).abs() / step).max().item()
-        report.within(name, off, 1.0, f"edited matrix against base + updates, {(stored != exact).float().mean():.1%} of it otherwise rounded: worst difference in units of the last place")
+        report.within(
+            name,
+            off,
+            1.0,
+            f"edited matrix against base + updates, {(stored != exact).float().mean():.1%} of it otherwise"
+            " rounded: worst difference in units of the last place",
+        )
         rounding = (stored - weight).abs().max().item()
-        report.within(name, abs(document["rounding_error"] - rounding) / max(rounding, 1e-6), 0.1, f"reported rounding error {document['rounding_error']:.2e}, seen {rounding:.2e}: relative difference")
-        loaded, info = type(self.model).from_pretrained(output, dtype=torch.float32, attn_implementation="eager", output_loading_info=True)
-        unexpected = [k for k in info["unexpected_keys"] if not k.endswith((".attn.bias", ".attn.masked_bias"))]
-        report.true(name, not info["missing_keys"] and not unexpected, f"loads in transformers, {len(info['missing_keys'])} keys missing, {len(unexpected)} unexpected")
+        report.within(
+            name,
+            abs(document["rounding_error"] - rounding) / max(rounding, 1e-6),
+            0.1,
+            f"reported rounding error {document['rounding_error']:.2e}, seen {rounding:.2e}: relative"
+            " difference",
+        )
+        loaded, info = type(self.model).from_pretrained(
+            output, dtype=torch.float32, attn_implementation="eager", output_loading_info=True
+        )
+        unexpected = [
+            k for k in info["unexpected_keys"] if not k.endswith((".attn.bias", ".attn.masked_bias"))
+        ]
+        report.true(
+            name,
+            not info["missing_keys"] and not unexpected,
+            f"loads in transformers, {len(info['missing_keys'])} keys missing, {len(unexpected)} unexpected",
+        )
         loaded.eval()
-        report.within(name, over_one(self.nll(output), self.hf_nll(loaded)), NLL, "NLLs of the folder, aedile against transformers: worst difference")
+        report.within(
+            name,
+            over_one(self.nll(output), self.hf_nll(loaded)),
+            NLL,
+            "NLLs of the folder, aedile against transformers: worst difference",
+        )
         tokenizer = transformers.AutoTokenizer.from_pretrained(output)
-        report.true(name, all(tokenizer(t)["input_ids"] == self.tokens(t) for t in cases.LOGIT_TEXTS), "its tokenizer gives the same ids")
+        report.true(
+            name,
+            all(tokenizer(t)["input_ids"] == self.tokens(t) for t in cases.LOGIT_TEXTS),
+            "its tokenizer gives the same ids",
+        )
 
     @staticmethod
     def same_bits(a, b):
@@ -370,15 +462,26 @@ class Model:
         base = models.load(self.folder, self.spec["family"], torch.float32)
         adapted = peft.PeftModel.from_pretrained(base, output).eval()
         right = config["fan_in_fan_out"] == (self.spec["family"] == "gpt2")
-        report.true(name, right and config["r"] == len(updates), f"loads in peft, rank {config['r']}, fan_in_fan_out {config['fan_in_fan_out']}")
+        report.true(
+            name,
+            right and config["r"] == len(updates),
+            f"loads in peft, rank {config['r']}, fan_in_fan_out {config['fan_in_fan_out']}",
+        )
         texts = self.texts()
         error = (self.hf_logits(texts, adapted) - self.hf_logits(texts, model)).abs().max().item()
         report.within(name, error, LOGITS, "logits against base + updates: worst difference")
         merged = adapted.merge_and_unload()
-        report.within(name, over_one(self.hf_nll(merged), ours), NLL, "NLLs of the merged model against aedile's journal: worst difference")
+        report.within(
+            name,
+            over_one(self.hf_nll(merged), ours),
+            NLL,
+            "NLLs of the merged model against aedile's journal: worst difference",
+        )
         stored = load_file(output / "adapter_model.safetensors")
         a, b = (next(v for k, v in stored.items() if f"lora_{x}" in k) for x in "AB")
-        exact = all(torch.equal(a[i], u) and torch.equal(b[:, i], right) for i, (u, right) in enumerate(updates))
+        exact = all(
+            torch.equal(a[i], u) and torch.equal(b[:, i], right) for i, (u, right) in enumerate(updates)
+        )
         report.true(name, exact, "its matrices are the journal's u and right, bit for bit")
 
     # -- statistics
@@ -389,17 +492,39 @@ class Model:
         lines = [line for line in cases.PROSE.strip().split("\n")] * 4
         text.write_text("\n".join(lines) + "\n", encoding="utf-8")
         output = self.scratch / "collected"
-        found = self.program("stats", self.folder, "--layer", self.layer, "--text", text, "--output", output, "--dataset", "prose")
+        found = self.program(
+            "stats",
+            self.folder,
+            "--layer",
+            self.layer,
+            "--text",
+            text,
+            "--output",
+            output,
+            "--dataset",
+            "prose",
+        )
         path = Path(found["files"][0]["path"])
         archive = np.load(path)
         probe, n = self.probe(), self.golden["model"]["n_ctx"]
         keys = torch.cat([probe.all_keys([self.tokens(line)[:n]]) for line in lines]).double()
-        good = str(archive["mom2.constructor"]) == "util.runningstats.SecondMoment()" and int(archive["mom2.count"]) == len(keys)
+        good = str(archive["mom2.constructor"]) == "util.runningstats.SecondMoment()" and int(
+            archive["mom2.count"]
+        ) == len(keys)
         shapes = archive["mom2.count"].shape == () and archive["mom2.mom2"].dtype == np.float32
         where = path.relative_to(output).as_posix()
         wanted = f"{self.name}/prose_stats/{self.module}_float32_mom2.npz"
-        report.true(name, good and shapes and where == wanted, f"numpy reads {', '.join(archive.files)}; {int(archive['mom2.count'])} tokens; at {where}")
-        report.within(name, relative(archive["mom2.mom2"], keys.T @ keys), 1e-5, "sum against transformers: relative difference")
+        report.true(
+            name,
+            good and shapes and where == wanted,
+            f"numpy reads {', '.join(archive.files)}; {int(archive['mom2.count'])} tokens; at {where}",
+        )
+        report.within(
+            name,
+            relative(archive["mom2.mom2"], keys.T @ keys),
+            1e-5,
+            "sum against transformers: relative difference",
+        )
 
         # What numpy writes, read back: the same edit.
         case = next(c for c in self.golden["cases"] if c["name"] == "multi")
@@ -412,11 +537,15 @@ class Model:
             both.append(self.edit(self.scratch / f"npz-{len(both)}", case, "r-rome")["layers"][0])
             self.stats = kept
         same = both[0]["k_dot_u"] == both[1]["k_dot_u"] and both[0]["update_norm"] == both[1]["update_norm"]
-        report.true(name, same, f"a file rewritten by numpy gives the same edit, k.u {both[1]['k_dot_u']:.6f}")
+        report.true(
+            name, same, f"a file rewritten by numpy gives the same edit, k.u {both[1]['k_dot_u']:.6f}"
+        )
 
     def files(self):
-        """Everything that was written, for the formats' own comparison."""
-        return [p for p in self.scratch.rglob("*") if p.suffix in (".safetensors", ".npz") and "stats/" not in str(p)]
+        """Everything that was written, for the formats' own comparison; numpy has no bfloat16 (torch has read it above)."""
+        found = [p for p in self.scratch.rglob("*") if p.suffix in (".safetensors", ".npz")]
+        found = [p for p in found if self.stats not in p.parents]
+        return [p for p in found if p.parent.name != "hf" or self.spec["dtype"] != "bfloat16"]
 
 
 # ---- others' comparisons ----------------------------------------------------------------------------------------
@@ -442,7 +571,10 @@ def main():
     transformers.utils.logging.disable_progress_bar()
     version = subprocess.run([program.path, "--version"], capture_output=True, text=True).stdout.strip()
     packages = (torch, transformers, peft, tokenizers, safetensors, np)
-    print(f"{version}; Python {sys.version.split()[0]}; " + ", ".join(f"{p.__name__} {p.__version__}" for p in packages))
+    print(
+        f"{version}; Python {sys.version.split()[0]}; "
+        + ", ".join(f"{p.__name__} {p.__version__}" for p in packages)
+    )
     chosen = arguments.models.split(",")
 
     if "golden" not in skip:
@@ -461,7 +593,11 @@ def main():
         formats = ROOT / "tools" / "parity_format.py"
         if "formats" not in skip and formats.exists() and files:
             subprocess_check(f"formats of {len(files)} written files", formats, files)
-    script, encoder, data = ROOT / "tools" / "parity_tokenizer.py", build / "tokenize", ROOT.parent / "shared" / "data"
+    script, encoder, data = (
+        ROOT / "tools" / "parity_tokenizer.py",
+        build / "tokenize",
+        ROOT.parent / "shared" / "data",
+    )
     if "tokenizer" in skip or not script.exists():
         pass
     elif not encoder.is_file():

@@ -2,7 +2,8 @@
  *
  * Every call that can fail returns an ae_status. On anything but AE_OK, ae_last_error() holds one sentence
  * for a person: it names the file, field, tensor and value concerned and says what to do. Outputs are then
- * untouched (pointers stay as they were, files are as they were). The library never prints, exits or aborts. */
+ * untouched (pointers stay as they were, files are as they were). The library never prints, exits or aborts.
+ */
 #ifndef AEDILE_STATUS_H
 #define AEDILE_STATUS_H
 
@@ -47,11 +48,12 @@ AE_API const char *ae_status_name(ae_status status);
 /* What the code means in general, "reading or writing failed". Never NULL. */
 AE_API const char *ae_status_text(ae_status status);
 
-/* The text of the last error of this thread; "" if there was none. Valid until this thread's next failing call. */
+/* The text of the last error of this thread; "" if there was none. Valid until this thread's next failing
+ * call. */
 AE_API const char *ae_last_error(void);
 
-/* What a long call tells its caller while it works. Any member may be NULL, and so may a pointer to the whole.
- * Called on the thread that made the library call. */
+/* What a long call tells its caller while it works. Any member may be NULL, and so may a pointer to the
+ * whole. Called on the thread that made the library call. */
 typedef struct ae_hooks {
     void *user; /* handed back to each function */
     /* Something the user should know although work goes on; one sentence, no newline. */

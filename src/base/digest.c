@@ -22,13 +22,15 @@ ae_status ae_digest_new(ae_digest **out) {
 }
 
 ae_status ae_digest_add(ae_digest *digest, const void *bytes, size_t length) {
-    if (EVP_DigestUpdate(digest->context, bytes, length) != 1) return ae_fail(AE_ERR_INTERNAL, "SHA-256 failed");
+    if (EVP_DigestUpdate(digest->context, bytes, length) != 1)
+        return ae_fail(AE_ERR_INTERNAL, "SHA-256 failed");
     return AE_OK;
 }
 
 ae_status ae_digest_hex(ae_digest *digest, char hex[AE_DIGEST_HEX]) {
     unsigned char bytes[EVP_MAX_MD_SIZE];
-    if (EVP_DigestFinal_ex(digest->context, bytes, NULL) != 1) return ae_fail(AE_ERR_INTERNAL, "SHA-256 failed");
+    if (EVP_DigestFinal_ex(digest->context, bytes, NULL) != 1)
+        return ae_fail(AE_ERR_INTERNAL, "SHA-256 failed");
     for (int i = 0; i < 32; i++)
         snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
     return AE_OK;

@@ -2,7 +2,8 @@
  *
  *     if (n < 0) return ae_fail(AE_ERR_FORMAT, "'%s': field 'n' is %d, expected 0 or more", path, n);
  *     AE_TRY(ae_file_map(path, &map));                 // returns on failure
- *     AE_TRY_GOTO(done, ae_file_map(path, &map));      // sets `status` and jumps, for functions with clean-up
+ *     AE_TRY_GOTO(done, ae_file_map(path, &map));      // sets `status` and jumps, for functions with
+ * clean-up
  */
 #ifndef AE_BASE_ERROR_H
 #define AE_BASE_ERROR_H
@@ -12,7 +13,8 @@
 /* Sets this thread's error text and returns `status`, so that `return ae_fail(...)` reads naturally. */
 ae_status ae_fail(ae_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The same, with ": <strerror(errno)>" behind it. errno ENOMEM gives AE_ERR_MEMORY, ENOENT AE_ERR_NOT_FOUND. */
+/* The same, with ": <strerror(errno)>" behind it. errno ENOMEM gives AE_ERR_MEMORY, ENOENT AE_ERR_NOT_FOUND.
+ */
 ae_status ae_fail_errno(ae_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Puts "<context>: " in front of the current text (a caller adds what its callee could not know). */

@@ -59,7 +59,8 @@ ae_status ae_file_read(const char *path, size_t limit, char **text, size_t *leng
     ae_status status = AE_OK;
     for (size_t n; status == AE_OK && (n = fread(chunk, 1, sizeof chunk, stream)) > 0;) {
         if (bytes.length + n > limit)
-            status = ae_fail(AE_ERR_FORMAT, "'%s' is larger than the %zu bytes that such a file may have", path, limit);
+            status = ae_fail(AE_ERR_FORMAT, "'%s' is larger than the %zu bytes that such a file may have",
+                             path, limit);
         else
             status = ae_text_append(&bytes, chunk, n);
     }

@@ -16,7 +16,8 @@ typedef struct ae_map {
 ae_status ae_map_open(const char *path, ae_map *out);
 void ae_map_close(ae_map *map); // zeroed by this; a zeroed one is fine
 
-/* The whole file as a NUL-terminated string (free with ae_free); AE_ERR_FORMAT if it is larger than `limit`. */
+/* The whole file as a NUL-terminated string (free with ae_free); AE_ERR_FORMAT if it is larger than `limit`.
+ */
 ae_status ae_file_read(const char *path, size_t limit, char **text, size_t *length);
 
 /* A file that appears under its name complete or not at all: written to a private temporary file in the same
@@ -27,8 +28,8 @@ typedef struct ae_atomic_file {
 } ae_atomic_file;
 
 ae_status ae_atomic_open(const char *path, ae_atomic_file *out);
-ae_status ae_atomic_commit(ae_atomic_file *file);  // releases `file` in any case
-void ae_atomic_abandon(ae_atomic_file *file);      // a zeroed or committed one is fine
+ae_status ae_atomic_commit(ae_atomic_file *file); // releases `file` in any case
+void ae_atomic_abandon(ae_atomic_file *file);     // a zeroed or committed one is fine
 ae_status ae_atomic_write(const char *path, const void *bytes, size_t length); // all three in one
 
 bool ae_path_exists(const char *path);

@@ -8,12 +8,13 @@
 
 ae_status ae_json_parse(const char *name, const char *text, size_t length, json_t **out) {
     json_error_t error;
-    json_t *value = json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+    json_t *value =
+        json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
     if (!value) {
         if (json_error_code(&error) == json_error_out_of_memory)
             return ae_fail(AE_ERR_MEMORY, "'%s': out of memory while reading JSON", name);
-        return ae_fail(AE_ERR_FORMAT, "'%s' is not valid JSON: line %d, column %d: %s", name, error.line, error.column,
-                       error.text);
+        return ae_fail(AE_ERR_FORMAT, "'%s' is not valid JSON: line %d, column %d: %s", name, error.line,
+                       error.column, error.text);
     }
     *out = value;
     return AE_OK;
@@ -31,14 +32,21 @@ ae_status ae_json_load(const char *path, size_t limit, json_t **out) {
 const char *ae_json_type_name(const json_t *value) {
     if (!value) return "nothing";
     switch (json_typeof(value)) {
-    case JSON_OBJECT: return "an object";
-    case JSON_ARRAY: return "an array";
-    case JSON_STRING: return "a string";
-    case JSON_INTEGER: return "an integer";
-    case JSON_REAL: return "a number";
+    case JSON_OBJECT:
+        return "an object";
+    case JSON_ARRAY:
+        return "an array";
+    case JSON_STRING:
+        return "a string";
+    case JSON_INTEGER:
+        return "an integer";
+    case JSON_REAL:
+        return "a number";
     case JSON_TRUE:
-    case JSON_FALSE: return "a boolean";
-    default: return "null";
+    case JSON_FALSE:
+        return "a boolean";
+    default:
+        return "null";
     }
 }
 
@@ -48,13 +56,14 @@ static const json_t *find(const char *name, const json_t *object, const char *fi
     const json_t *value = json_object_get(object, field);
     *status = AE_OK;
     if (value && !json_is_null(value)) return value;
-    if (required) *status = ae_fail(AE_ERR_FORMAT, "'%s': field '%s' is missing, expected %s", name, field, expected);
+    if (required)
+        *status = ae_fail(AE_ERR_FORMAT, "'%s': field '%s' is missing, expected %s", name, field, expected);
     return NULL;
 }
 
 static ae_status wrong_type(const char *name, const char *field, const json_t *value, const char *expected) {
-    return ae_fail(AE_ERR_FORMAT, "'%s': field '%s' is %s, expected %s", name, field, ae_json_type_name(value),
-                   expected);
+    return ae_fail(AE_ERR_FORMAT, "'%s': field '%s' is %s, expected %s", name, field,
+                   ae_json_type_name(value), expected);
 }
 
 ae_status ae_json_int(const char *name, const json_t *object, const char *field, bool required, int64_t low,
@@ -79,7 +88,8 @@ ae_status ae_json_number(const char *name, const json_t *object, const char *fie
     if (!json_is_number(value)) return wrong_type(name, field, value, "a number");
     double number = json_number_value(value);
     if (!(number >= low && number <= high))
-        return ae_fail(AE_ERR_FORMAT, "'%s': field '%s' is %g, expected %g to %g", name, field, number, low, high);
+        return ae_fail(AE_ERR_FORMAT, "'%s': field '%s' is %g, expected %g to %g", name, field, number, low,
+                       high);
     *out = number;
     return AE_OK;
 }
@@ -93,7 +103,8 @@ ae_status ae_json_bool(const char *name, const json_t *object, const char *field
     return AE_OK;
 }
 
-ae_status ae_json_string(const char *name, const json_t *object, const char *field, bool required, const char **out) {
+ae_status ae_json_string(const char *name, const json_t *object, const char *field, bool required,
+                         const char **out) {
     ae_status status;
     const json_t *value = find(name, object, field, required, "a string", &status);
     if (!value) return status;

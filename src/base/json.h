@@ -14,15 +14,16 @@ ae_status ae_json_parse(const char *name, const char *text, size_t length, json_
 ae_status ae_json_load(const char *path, size_t limit, json_t **out);
 
 /* Typed fields of an object. A missing field leaves *out as it was and gives AE_OK where `required` is false;
- * JSON null counts as missing. A wrong type or a value out of [low, high] is AE_ERR_FORMAT naming `name`, field and
- * value. An integer is taken where a float is meant; a float with an integral value where an integer is meant is not.
- * Strings are borrowed from `object`. */
+ * JSON null counts as missing. A wrong type or a value out of [low, high] is AE_ERR_FORMAT naming `name`,
+ * field and value. An integer is taken where a float is meant; a float with an integral value where an
+ * integer is meant is not. Strings are borrowed from `object`. */
 ae_status ae_json_int(const char *name, const json_t *object, const char *field, bool required, int64_t low,
                       int64_t high, int64_t *out);
 ae_status ae_json_number(const char *name, const json_t *object, const char *field, bool required, double low,
                          double high, double *out);
 ae_status ae_json_bool(const char *name, const json_t *object, const char *field, bool required, bool *out);
-ae_status ae_json_string(const char *name, const json_t *object, const char *field, bool required, const char **out);
+ae_status ae_json_string(const char *name, const json_t *object, const char *field, bool required,
+                         const char **out);
 
 /* "an object", "a string": for messages. */
 const char *ae_json_type_name(const json_t *value);

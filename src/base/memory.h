@@ -34,7 +34,8 @@ void *ae_arena_alloc(ae_arena *arena, size_t count, size_t size);
 char *ae_arena_strndup(ae_arena *arena, const char *text, size_t length);
 char *ae_arena_strdup(ae_arena *arena, const char *text);
 
-/* A growing byte string; zero-initialise it, free with ae_free(text.data). Always NUL-terminated once used. */
+/* A growing byte string; zero-initialise it, free with ae_free(text.data). Always NUL-terminated once used.
+ */
 typedef struct ae_text {
     char *data;
     size_t length, capacity;

@@ -47,7 +47,8 @@ double ae_random_normal(ae_random *random) {
     return radius * cos(6.283185307179586 * ae_random_uniform(random));
 }
 
-// MT19937 (Matsumoto & Nishimura 1998), seeded as CPython seeds it from an int: init_by_array of its 32-bit digits.
+// MT19937 (Matsumoto & Nishimura 1998), seeded as CPython seeds it from an int: init_by_array of its 32-bit
+// digits.
 typedef struct twister {
     uint32_t state[624];
     int at;

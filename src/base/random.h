@@ -1,8 +1,9 @@
 /* base/random.h: seeded random streams, the same on every machine.
  *
- * xoshiro256** (Blackman & Vigna 2018, public domain algorithm), seeded through splitmix64. A stream is named by
- * (seed, a, b), so that what one consumer draws never shifts what another sees; and the Mersenne Twister with
- * CPython's shuffle, because sample lists in this field are made by Python's `random` (spec: moments, selections). */
+ * xoshiro256** (Blackman & Vigna 2018, public domain algorithm), seeded through splitmix64. A stream is named
+ * by (seed, a, b), so that what one consumer draws never shifts what another sees; and the Mersenne Twister
+ * with CPython's shuffle, because sample lists in this field are made by Python's `random` (spec: moments,
+ * selections). */
 #ifndef AE_BASE_RANDOM_H
 #define AE_BASE_RANDOM_H
 

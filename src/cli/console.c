@@ -25,8 +25,7 @@ double ae_clock(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-// ---- short texts
-// --------------------------------------------------------------------------------------------------
+// ---- short texts -----------------------------------------------------------------------------------
 
 const char *ae_text_seconds(double seconds, char out[AE_SHORT_TEXT]) {
     if (seconds < 0.0995)
@@ -77,8 +76,7 @@ void ae_print_quoted(const char *text) {
     putchar('"');
 }
 
-// ---- JSON
-// ---------------------------------------------------------------------------------------------------------
+// ---- JSON ------------------------------------------------------------------------------------------
 
 // Bytes of the UTF-8 character at `text`; 0 if there is none. Jansson, which refuses bad UTF-8, is the judge.
 static size_t character_length(const char *text) {
@@ -124,8 +122,7 @@ static void print_document(const json_t *document) {
     putchar('\n');
 }
 
-// ---- stderr
-// -------------------------------------------------------------------------------------------------------
+// ---- stderr ----------------------------------------------------------------------------------------
 
 void ae_console_clear(ae_console *console) {
     if (!console->progress.standing) return;
@@ -189,8 +186,7 @@ static bool progress(void *user, const char *stage, double done, double total, c
     return true;
 }
 
-// ---- begin, end, failure
-// ------------------------------------------------------------------------------------------
+// ---- begin, end, failure ---------------------------------------------------------------------------
 
 void ae_console_open(ae_console *console, const char *command, bool json, bool quiet) {
     *console = (ae_console){.json = json, .quiet = quiet, .command = command};

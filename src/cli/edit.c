@@ -38,8 +38,7 @@ typedef struct work {
     json_t *edits; // documents of the edits that are done
 } work;
 
-// ---- before the first edit
-// ----------------------------------------------------------------------------------------
+// ---- before the first edit -------------------------------------------------------------------------
 
 // The sentence that is wrong with the options taken together, or NULL.
 static const char *find_misuse(const values *v) {
@@ -142,8 +141,7 @@ static ae_status prepare(work *w, const char *model) {
     return status;
 }
 
-// ---- one edit
-// -----------------------------------------------------------------------------------------------------
+// ---- one edit --------------------------------------------------------------------------------------
 
 // Keeps the edit: the templates where they are wanted, the journal's entry. *id stays -1 without a journal.
 static ae_status keep(work *w, const ae_edit *edit, int *id) {
@@ -213,8 +211,7 @@ static ae_status edit_one(work *w, const ae_request *request) {
     return status;
 }
 
-// ---- the whole
-// ----------------------------------------------------------------------------------------------------
+// ---- the whole -------------------------------------------------------------------------------------
 
 static json_t *work_document(const work *w) {
     const ae_model_info *model = ae_model_get_info(w->session.model);

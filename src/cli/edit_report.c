@@ -23,8 +23,7 @@ void ae_edit_layers_text(const ae_edit *edit, char *out, size_t size) {
         length += (size_t)snprintf(out + length, size - length, "%s%d", i ? ", " : "", edit->layers[i].layer);
 }
 
-// ---- JSON
-// ---------------------------------------------------------------------------------------------------------
+// ---- JSON ------------------------------------------------------------------------------------------
 
 static json_t *measure_document(const ae_measure *m) {
     return json_pack("{s:o, s:o, s:o}", "target_new", ae_json_real(m->target_new), "target_true",
@@ -93,8 +92,7 @@ json_t *ae_edit_document(const ae_edit *edit, bool steps) {
                      "seconds", seconds);
 }
 
-// ---- for people
-// ---------------------------------------------------------------------------------------------------
+// ---- for people ------------------------------------------------------------------------------------
 
 static void print_probability(const char *label, const char *target, double before, double after) {
     char first[AE_SHORT_TEXT], second[AE_SHORT_TEXT];

@@ -35,8 +35,7 @@ static bool find_entry(const ae_journal *journal, int id, ae_journal_entry *out)
     return false;
 }
 
-// ---- actions
-// --------------------------------------------------------------------------------------------------
+// ---- actions ---------------------------------------------------------------------------------------
 
 static int list(ae_console *console, const values *v, ae_journal *journal) {
     json_t *entries = json_array();
@@ -168,8 +167,7 @@ static int verify(ae_console *console, const values *v, ae_journal *journal, ae_
     return AE_EXIT_OK;
 }
 
-// ---- the command
-// ----------------------------------------------------------------------------------------------
+// ---- the command -----------------------------------------------------------------------------------
 
 static int run_action(ae_console *console, const values *v, const char *action, const char *const *rest,
                       size_t n) {

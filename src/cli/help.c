@@ -26,8 +26,7 @@ static const struct {
 
 enum { WIDTH = 80, COLUMN = 26 };
 
-// ---- plain text
-// ---------------------------------------------------------------------------------------------------
+// ---- plain text ------------------------------------------------------------------------------------
 
 // Prints text wrapped to WIDTH, each line after the first indented; `at` is the column where the first
 // begins.
@@ -100,8 +99,7 @@ void ae_help_overview(void) {
            "  aedile --version       the version\n");
 }
 
-// ---- the manual page
-// ----------------------------------------------------------------------------------------------
+// ---- the manual page -------------------------------------------------------------------------------
 
 // Text with what troff would take for its own made harmless.
 static void print_roff(const char *text) {

@@ -50,8 +50,7 @@ const ae_option ae_table_reader[] = {
     {0},
 };
 
-// ---- suggestions
-// ------------------------------------------------------------------------------------------------
+// ---- suggestions -----------------------------------------------------------------------------------
 
 static int smallest(int a, int b, int c) {
     int least = a < b ? a : b;
@@ -94,8 +93,7 @@ const char *ae_nearest(const char *typed, const char *const *candidates, size_t 
     return nearest;
 }
 
-// ---- values
-// -------------------------------------------------------------------------------------------------------
+// ---- values ----------------------------------------------------------------------------------------
 
 static bool complain(char *problem, size_t size, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -213,8 +211,7 @@ static bool set_value(const ae_option *o, const char *text, void *values, char *
     return true;
 }
 
-// ---- the command line
-// ---------------------------------------------------------------------------------------------
+// ---- the command line ------------------------------------------------------------------------------
 
 // All options of the command in one list, in the order of its tables.
 static size_t collect(const ae_command *command, const ae_option **list) {

@@ -3,13 +3,14 @@
 #include <math.h>
 #include <string.h>
 
-// ---- a request as sequences -----------------------------------------------------------------------------------
+// ---- a request as sequences ------------------------------------------------------------------------
 
 static ae_status check_fits(const ae_model *m, const ae_request *request, int32_t n_ids, const char *text) {
     if (n_ids <= m->config.n_ctx) return AE_OK;
-    return ae_fail(AE_ERR_ARGUMENT,
-                   "the request for subject '%.80s' gives a text of %d tokens, the model's context holds %d: '%.60s...'",
-                   request->subject, n_ids, m->config.n_ctx, text);
+    return ae_fail(
+        AE_ERR_ARGUMENT,
+        "the request for subject '%.80s' gives a text of %d tokens, the model's context holds %d: '%.60s...'",
+        request->subject, n_ids, m->config.n_ctx, text);
 }
 
 // One request's texts tend to share a fault: the first warning says it all.
@@ -24,8 +25,9 @@ static void warn_once(void *user, const char *text) {
     first->given = true;
 }
 
-ae_status ae_fact_build(ae_model *m, const ae_request *request, const ae_templates *templates, ae_fact_token fact_token,
-                        bool strict, const ae_hooks *hooks, ae_arena *arena, ae_fact *out) {
+ae_status ae_fact_build(ae_model *m, const ae_request *request, const ae_templates *templates,
+                        ae_fact_token fact_token, bool strict, const ae_hooks *hooks, ae_arena *arena,
+                        ae_fact *out) {
     AE_TRY(ae_request_check(request));
     ae_fact f = {.request = request, .n_rewrites = (int32_t)templates->count};
     int32_t *targets = NULL;
@@ -38,8 +40,8 @@ ae_status ae_fact_build(ae_model *m, const ae_request *request, const ae_templat
     const ae_hooks joint_hooks = {.user = &joint, .warn = warn_once};
     for (size_t i = 0; i < templates->count; i++) {
         ae_edit_text text;
-        AE_TRY(ae_edit_text_build(m->tokenizer, templates->text[i], request, fact_token, strict, &boundary_hooks, arena,
-                                  &text));
+        AE_TRY(ae_edit_text_build(m->tokenizer, templates->text[i], request, fact_token, strict,
+                                  &boundary_hooks, arena, &text));
         const int32_t n_ids = text.n_ids + f.n_targets - 1;
         AE_TRY(check_fits(m, request, n_ids, text.text));
         AE_TRY(ae_edit_check_joint(m->tokenizer, &text, f.targets, f.n_targets, &joint_hooks));
@@ -49,7 +51,8 @@ ae_status ae_fact_build(ae_model *m, const ae_request *request, const ae_templat
         memcpy(ids + text.n_ids, f.targets, (size_t)(f.n_targets - 1) * sizeof *ids);
         f.rewrites[i] = (ae_sequence){.ids = ids, .n_ids = n_ids, .lookup = text.lookup};
     }
-    const ae_request kl_request = {.prompt = "{} is a", .subject = request->subject, .target_new = request->target_new};
+    const ae_request kl_request = {
+        .prompt = "{} is a", .subject = request->subject, .target_new = request->target_new};
     const ae_request *const requests[2] = {&kl_request, request};
     ae_sequence *const sequences[2] = {&f.kl, &f.bare};
     for (int i = 0; i < 2; i++) {
@@ -62,7 +65,7 @@ ae_status ae_fact_build(ae_model *m, const ae_request *request, const ae_templat
     return AE_OK;
 }
 
-// ---- the passes -----------------------------------------------------------------------------------------------
+// ---- the passes ------------------------------------------------------------------------------------
 
 // The sequences of all facts, in the one order that every array over sequences has; out NULL: only counted.
 static int32_t all_sequences(ae_fact *facts, int32_t n_facts, bool with_bare, ae_sequence **out) {
@@ -79,8 +82,10 @@ static int32_t all_sequences(ae_fact *facts, int32_t n_facts, bool with_bare, ae
     return n;
 }
 
-// Rows of all texts through the layers up to the edited one; keys and values [n_seqs, ...] at the lookup indices, host.
-static ae_status run_below(ae_capture *c, ae_sequence *const *sequences, int32_t n_seqs, float *keys, float *values) {
+// Rows of all texts through the layers up to the edited one; keys and values [n_seqs, ...] at the lookup
+// indices, host.
+static ae_status run_below(ae_capture *c, ae_sequence *const *sequences, int32_t n_seqs, float *keys,
+                           float *values) {
     ae_model *m = c->m;
     ae_backend *be = m->backend;
     const int32_t d = m->config.d_model, d_mlp = m->config.d_mlp;
@@ -168,7 +173,8 @@ static ae_status fill_facts(ae_capture *c, const float *keys, const float *value
         fact->key_bare = ae_arena_alloc(c->arena, (size_t)d_mlp, sizeof(double));
         fact->value_mean = ae_arena_alloc(c->arena, (size_t)d, sizeof(double));
         fact->target_init = ae_arena_alloc(c->arena, (size_t)d, sizeof(double));
-        if (!fact->key_mean || !fact->key_bare || !fact->value_mean || !fact->target_init) return ae_no_memory();
+        if (!fact->key_mean || !fact->key_bare || !fact->value_mean || !fact->target_init)
+            return ae_no_memory();
         for (int32_t i = 0; i < fact->n_rewrites; i++, keys += d_mlp, values += d) {
             for (int32_t j = 0; j < d_mlp; j++)
                 fact->key_mean[j] += (double)keys[j] / fact->n_rewrites;

@@ -45,8 +45,7 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-// ---- what is asked for
-// ------------------------------------------------------------------------------------------
+// ---- what is asked for -----------------------------------------------------------------------------
 
 static ae_status check_path_name(const char *what, const char *name) {
     if (*name && strcmp(name, ".") != 0 && strcmp(name, "..") != 0) return AE_OK;
@@ -154,8 +153,7 @@ static ae_status choose_documents(collector *c) {
     return status;
 }
 
-// ---- output and checkpoint
-// --------------------------------------------------------------------------------------
+// ---- output and checkpoint -------------------------------------------------------------------------
 
 // Before the first batch: an output that cannot be written should be known now, not hours later.
 static ae_status make_folder(collector *c) {
@@ -225,8 +223,7 @@ static ae_status write_output(collector *c) {
     return AE_OK;
 }
 
-// ---- collecting
-// -------------------------------------------------------------------------------------------------
+// ---- collecting ------------------------------------------------------------------------------------
 
 static ae_status add_keys(collector *c) {
     ae_model *model = c->model;

@@ -45,13 +45,14 @@ static double weight_norm(const ae_model *m, int32_t layer) {
     return sqrt(sum);
 }
 
-// ---- the edit object ------------------------------------------------------------------------------------------
+// ---- the edit object -------------------------------------------------------------------------------
 
 static ae_status new_edit(const ae_request *request, const ae_edit_options *options, ae_edit **out) {
     ae_arena *arena = NULL;
     AE_TRY(ae_arena_new(&arena));
     ae_edit *e = ae_arena_alloc(arena, 1, sizeof *e);
-    ae_layer_edit *layers = e ? ae_arena_alloc(arena, (size_t)options->hparams->n_layers, sizeof *layers) : NULL;
+    ae_layer_edit *layers =
+        e ? ae_arena_alloc(arena, (size_t)options->hparams->n_layers, sizeof *layers) : NULL;
     if (!layers) {
         ae_arena_free(arena);
         return ae_no_memory();
@@ -102,7 +103,7 @@ static ae_status keep_trace(ae_arena *arena, const ae_solution *s, ae_layer_edit
     return AE_OK;
 }
 
-// ---- u and right ----------------------------------------------------------------------------------------------
+// ---- u and right -----------------------------------------------------------------------------------
 
 // u = C⁻¹ k / ‖C⁻¹ k‖ (or k/‖k‖ without statistics).
 static ae_status solve_u(const ae_moment *moment, const double *key, int32_t n, double *u) {
@@ -110,7 +111,9 @@ static ae_status solve_u(const ae_moment *moment, const double *key, int32_t n, 
     if (moment) AE_TRY(ae_moment_solve(moment, u));
     const double length = sqrt(dot(u, u, n));
     if (!isfinite(length) || length == 0)
-        return ae_fail(AE_ERR_NUMERIC, "the solution of C u = k has length %g: the key or the statistics are unusable", length);
+        return ae_fail(AE_ERR_NUMERIC,
+                       "the solution of C u = k has length %g: the key or the statistics are unusable",
+                       length);
     for (int32_t i = 0; i < n; i++)
         u[i] /= length;
     return AE_OK;
@@ -118,8 +121,8 @@ static ae_status solve_u(const ae_moment *moment, const double *key, int32_t n, 
 
 // Everything of one layer's edit from what was captured and optimised.
 static ae_status finish_layer(ae_model *m, int32_t layer, const ae_fact *fact, const ae_solution *solution,
-                              const ae_moment *moment, ae_arena *arena, const ae_hparams *hparams, const ae_hooks *hooks,
-                              ae_layer_edit *e) {
+                              const ae_moment *moment, ae_arena *arena, const ae_hparams *hparams,
+                              const ae_hooks *hooks, ae_layer_edit *e) {
     const int32_t d = m->config.d_model, d_mlp = m->config.d_mlp;
     const ae_variant variant = hparams->variant;
     const double *key_u = variant == AE_P_ROME ? fact->key_bare : fact->key_mean;
@@ -131,12 +134,13 @@ static ae_status finish_layer(ae_model *m, int32_t layer, const ae_fact *fact, c
     AE_TRY(solve_u(moment, key_u, d_mlp, u));
     const double k_dot_u = dot(key, u, d_mlp), key_norm = sqrt(dot(key, key, d_mlp));
     if (!isfinite(k_dot_u) || fabs(k_dot_u) <= SMALLEST_DIVISOR * key_norm)
-        return ae_fail(AE_ERR_NUMERIC, "k·u is %g for a key of length %g: too small to divide by; the edit of subject "
-                                       "'%.80s' is refused",
+        return ae_fail(AE_ERR_NUMERIC,
+                       "k·u is %g for a key of length %g: too small to divide by; the edit of subject "
+                       "'%.80s' is refused",
                        k_dot_u, key_norm, fact->request->subject);
     for (int32_t j = 0; j < d; j++) {
-        const double wanted = variant == AE_R_ROME ? fact->target_init[j] + solution->delta[j] - value[j]
-                                                   : solution->delta[j];
+        const double wanted =
+            variant == AE_R_ROME ? fact->target_init[j] + solution->delta[j] - value[j] : solution->delta[j];
         right[j] = wanted / k_dot_u;
     }
 
@@ -151,7 +155,8 @@ static ae_status finish_layer(ae_model *m, int32_t layer, const ae_fact *fact, c
     e->key = keep(arena, key, d_mlp);
     e->value = keep(arena, value, d);
     e->target_init = keep(arena, fact->target_init, d);
-    if (!e->u || !e->right || !e->delta || !e->key_u || !e->key || !e->value || !e->target_init) return ae_no_memory();
+    if (!e->u || !e->right || !e->delta || !e->key_u || !e->key || !e->value || !e->target_init)
+        return ae_no_memory();
     AE_TRY(keep_trace(arena, solution, e));
     AE_TRY(ae_model_base_sha256(m, layer, e->base_sha256));
     e->k_dot_u = k_dot_u;
@@ -161,27 +166,31 @@ static ae_status finish_layer(ae_model *m, int32_t layer, const ae_fact *fact, c
     e->target_init_norm = sqrt(dot(fact->target_init, fact->target_init, d));
     // Elementwise |W + ΔW| is at most the sum of the norms: below this nothing can overflow.
     if (!(e->update_norm + e->weight_norm < (double)FLT_MAX / 4))
-        return ae_fail(AE_ERR_NUMERIC, "the update of subject '%.80s' has norm %g on a matrix of norm %g: refused, the "
-                                       "weights are untouched",
+        return ae_fail(AE_ERR_NUMERIC,
+                       "the update of subject '%.80s' has norm %g on a matrix of norm %g: refused, the "
+                       "weights are untouched",
                        fact->request->subject, e->update_norm, e->weight_norm);
     if (e->update_norm > e->weight_norm)
-        ae_warn(hooks, "the update of subject '%.80s' is larger than the matrix it changes (norm %.3g on %.3g, k·u %.3g): "
-                       "such an edit usually disables the model",
+        ae_warn(hooks,
+                "the update of subject '%.80s' is larger than the matrix it changes (norm %.3g on %.3g, k·u "
+                "%.3g): "
+                "such an edit usually disables the model",
                 fact->request->subject, e->update_norm, e->weight_norm, k_dot_u);
     if (solution->at_start)
         ae_warn(hooks,
                 variant == AE_R_ROME
-                    ? "the model already says the target of subject '%.80s' (loss %.3g): delta stays 0, only the mean "
+                    ? "the model already says the target of subject '%.80s' (loss %.3g): delta stays 0, only "
+                      "the mean "
                       "value is corrected"
                     : "the model already says the target of subject '%.80s' (loss %.3g): nothing is changed",
                 fact->request->subject, solution->loss[0]);
     return AE_OK;
 }
 
-// ---- compute --------------------------------------------------------------------------------------------------
+// ---- compute ---------------------------------------------------------------------------------------
 
-static ae_status compute_layer(ae_model *m, int index, ae_fact *facts, size_t n, const ae_edit_options *options,
-                               const ae_hooks *hooks, ae_edit **edits) {
+static ae_status compute_layer(ae_model *m, int index, ae_fact *facts, size_t n,
+                               const ae_edit_options *options, const ae_hooks *hooks, ae_edit **edits) {
     const ae_hparams *hp = options->hparams;
     const int32_t layer = hp->layers[index];
     const ae_moment *moment = hp->mom2_adjustment ? options->moments[index] : NULL;
@@ -212,11 +221,12 @@ done:
 }
 
 // The layers of one request in turn, each seeing the ones before; the model is put back to what it was.
-static ae_status compute_in_turn(ae_model *m, ae_fact *fact, const ae_edit_options *options, const ae_hooks *hooks,
-                                 ae_edit **edit) {
+static ae_status compute_in_turn(ae_model *m, ae_fact *fact, const ae_edit_options *options,
+                                 const ae_hooks *hooks, ae_edit **edit) {
     const ae_hparams *hp = options->hparams;
     const size_t n_weights = (size_t)m->config.d_mlp * (size_t)m->config.d_model;
-    float *kept[AE_MAX_EDIT_LAYERS] = {NULL}; // earlier edits' matrices: subtraction would not give the same bits
+    float *kept[AE_MAX_EDIT_LAYERS] = {
+        NULL}; // earlier edits' matrices: subtraction would not give the same bits
     ae_status status = AE_OK;
     int n_applied = 0;
     for (int i = 0; status == AE_OK && i < hp->n_layers; i++) {
@@ -249,17 +259,19 @@ static ae_status check_options(const ae_model *m, const ae_edit_options *options
         return ae_fail(AE_ERR_ARGUMENT, "there are no context templates: sample or load at least one");
     for (int i = 0; hp->mom2_adjustment && i < hp->n_layers; i++) {
         if (!options->moments || !options->moments[i])
-            return ae_fail(AE_ERR_ARGUMENT, "no second moments are given for layer %d (mom2_adjustment is true)", hp->layers[i]);
+            return ae_fail(AE_ERR_ARGUMENT,
+                           "no second moments are given for layer %d (mom2_adjustment is true)",
+                           hp->layers[i]);
         const ae_moment_info info = ae_moment_get_info(options->moments[i]);
         if (info.n != m->config.d_mlp)
-            return ae_fail(AE_ERR_MISMATCH, "'%s' holds moments of %d dimensions, the model's keys have %d", info.path, info.n,
-                           m->config.d_mlp);
+            return ae_fail(AE_ERR_MISMATCH, "'%s' holds moments of %d dimensions, the model's keys have %d",
+                           info.path, info.n, m->config.d_mlp);
     }
     return AE_OK;
 }
 
-ae_status ae_edit_compute(ae_model *m, const ae_request *requests, size_t n_requests, const ae_edit_options *options,
-                          const ae_hooks *hooks, ae_edit **out) {
+ae_status ae_edit_compute(ae_model *m, const ae_request *requests, size_t n_requests,
+                          const ae_edit_options *options, const ae_hooks *hooks, ae_edit **out) {
     AE_TRY(check_options(m, options));
     if (n_requests == 0) return AE_OK;
     ae_arena *arena = NULL;
@@ -286,20 +298,25 @@ done:
     return status;
 }
 
-// ---- apply ----------------------------------------------------------------------------------------------------
+// ---- apply -----------------------------------------------------------------------------------------
 
 ae_status ae_edit_apply(ae_model *m, const ae_edit *edit) {
     // Everything that can be refused is refused before the first matrix changes.
     for (int i = 0; i < edit->n_layers; i++) {
         const ae_layer_edit *e = &edit->layers[i];
-        if (e->layer < 0 || e->layer >= m->config.n_layer || e->d_mlp != m->config.d_mlp || e->d_model != m->config.d_model)
-            return ae_fail(AE_ERR_MISMATCH, "the edit is for layer %d of size %d x %d, the model has layers 0 to %d of size "
-                                            "%d x %d",
-                           e->layer, e->d_mlp, e->d_model, m->config.n_layer - 1, m->config.d_mlp, m->config.d_model);
+        if (e->layer < 0 || e->layer >= m->config.n_layer || e->d_mlp != m->config.d_mlp ||
+            e->d_model != m->config.d_model)
+            return ae_fail(AE_ERR_MISMATCH,
+                           "the edit is for layer %d of size %d x %d, the model has layers 0 to %d of size "
+                           "%d x %d",
+                           e->layer, e->d_mlp, e->d_model, m->config.n_layer - 1, m->config.d_mlp,
+                           m->config.d_model);
         for (int32_t j = 0; j < e->d_mlp; j++)
-            if (!isfinite(e->u[j])) return ae_fail(AE_ERR_NUMERIC, "the edit's u holds %g at %d", (double)e->u[j], j);
+            if (!isfinite(e->u[j]))
+                return ae_fail(AE_ERR_NUMERIC, "the edit's u holds %g at %d", (double)e->u[j], j);
         for (int32_t j = 0; j < e->d_model; j++)
-            if (!isfinite(e->right[j])) return ae_fail(AE_ERR_NUMERIC, "the edit's right holds %g at %d", (double)e->right[j], j);
+            if (!isfinite(e->right[j]))
+                return ae_fail(AE_ERR_NUMERIC, "the edit's right holds %g at %d", (double)e->right[j], j);
     }
     bool made[AE_MAX_EDIT_LAYERS] = {false};
     ae_status status = AE_OK;
@@ -317,7 +334,7 @@ ae_status ae_edit_apply(ae_model *m, const ae_edit *edit) {
     return AE_OK;
 }
 
-// ---- measure --------------------------------------------------------------------------------------------------
+// ---- measure ---------------------------------------------------------------------------------------
 
 // ae_score puts a space in front of a target itself.
 static const char *without_space(const char *target) {
@@ -327,7 +344,8 @@ static const char *without_space(const char *target) {
 ae_status ae_measure_request(ae_model *m, const ae_request *request, int n_tokens, ae_measure *out) {
     AE_TRY(ae_request_check(request));
     const char *hole = strstr(request->prompt, "{}");
-    char *prompt = ae_format("%.*s%s%s", (int)(hole - request->prompt), request->prompt, request->subject, hole + 2);
+    char *prompt =
+        ae_format("%.*s%s%s", (int)(hole - request->prompt), request->prompt, request->subject, hole + 2);
     if (!prompt) return ae_no_memory();
     const char *targets[2] = {without_space(request->target_new),
                               request->target_true ? without_space(request->target_true) : NULL};

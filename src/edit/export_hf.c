@@ -25,7 +25,7 @@ typedef struct exporter {
     int64_t written, total; // bytes of weights, for progress
 } exporter;
 
-// ---- edited matrices ---------------------------------------------------------------------------------
+// ---- edited matrices -------------------------------------------------------------------------------
 
 // The layer whose edited matrix is stored as `tensor`, or -1.
 static int edited_layer(const ae_model *model, const ae_tensor *tensor) {
@@ -65,7 +65,7 @@ static ae_status check_rounding(exporter *x, int layer, double *error) {
     return AE_OK;
 }
 
-// ---- weights -----------------------------------------------------------------------------------------
+// ---- weights ---------------------------------------------------------------------------------------
 
 static ae_status count_bytes(exporter *x, size_t n) {
     x->written += (int64_t)n;
@@ -137,7 +137,7 @@ static ae_status copy_weight_file(exporter *x, int file) {
     return status;
 }
 
-// ---- torch checkpoints become safetensors ------------------------------------------------------------
+// ---- torch checkpoints become safetensors ----------------------------------------------------------
 
 // torch stores a tied output matrix as a second name for the embedding's bytes; safetensors has no such
 // thing, and loaders tie the two again by themselves.
@@ -245,7 +245,7 @@ static ae_status convert_checkpoint(exporter *x) {
     return status;
 }
 
-// ---- the other files ---------------------------------------------------------------------------------
+// ---- the other files -------------------------------------------------------------------------------
 
 static bool ends_with(const char *name, const char *end) {
     const size_t n = strlen(name), m = strlen(end);
@@ -321,7 +321,7 @@ static ae_status copy_others(exporter *x) {
     return status;
 }
 
-// ---- the whole ---------------------------------------------------------------------------------------
+// ---- the whole -------------------------------------------------------------------------------------
 
 static ae_status write_weights(exporter *x) {
     const ae_checkpoint *checkpoint = x->model->checkpoint;

@@ -69,7 +69,7 @@ static int next_id(const ae_journal *j) {
     return j->count > 0 ? j->entries[j->count - 1]->id + 1 : 1;
 }
 
-// ---- checks of an entry against the journal ----------------------------------------------------------
+// ---- checks of an entry against the journal --------------------------------------------------------
 
 static ae_status check_entry(const ae_journal *j, const char *path, int id, const ae_entry_head *head,
                              const ae_edit *edit) {
@@ -158,7 +158,7 @@ static ae_status add_entry(ae_journal *j, const ae_entry_head *head, bool revert
     return AE_OK;
 }
 
-// ---- open and close ----------------------------------------------------------------------------------
+// ---- open and close --------------------------------------------------------------------------------
 
 static int compare_ids(const void *a, const void *b) {
     const entry *x = *(entry *const *)a, *y = *(entry *const *)b;
@@ -314,7 +314,7 @@ void ae_journal_close(ae_journal *j) {
     ae_free(j);
 }
 
-// ---- reading -----------------------------------------------------------------------------------------
+// ---- reading ---------------------------------------------------------------------------------------
 
 const char *ae_journal_folder(const ae_journal *j) {
     return j->folder;
@@ -339,7 +339,7 @@ static ae_status check_writable(const ae_journal *j) {
     return ae_fail(AE_ERR_ARGUMENT, "the journal '%s' was opened read-only", j->folder);
 }
 
-// ---- the model ---------------------------------------------------------------------------------------
+// ---- the model -------------------------------------------------------------------------------------
 
 static ae_status check_layer(const ae_journal *j, const char *file, const ae_layer_edit *layer,
                              ae_model *model) {
@@ -386,7 +386,7 @@ ae_status ae_journal_apply(ae_journal *j, ae_model *model) {
     return AE_OK;
 }
 
-// ---- writing -----------------------------------------------------------------------------------------
+// ---- writing ---------------------------------------------------------------------------------------
 
 // Writes a new file; should even the last step fail, the name is gone again.
 static ae_status write_new(const ae_journal *j, int id, const char *bytes, size_t length) {
@@ -510,7 +510,7 @@ ae_status ae_journal_revert(ae_journal *j, int id) {
     return AE_OK;
 }
 
-// ---- verification ------------------------------------------------------------------------------------
+// ---- verification ----------------------------------------------------------------------------------
 
 static ae_status verify_entry(const ae_journal *j, const entry *e) {
     ae_entry_head head = {0};

@@ -53,7 +53,7 @@ typedef struct search {
     ae_text near;  // statistics of the same module that are there under another name
     char *last_near;
     size_t n_near;
-    bool ignored;  // a file of the right name did not hold what its name says
+    bool ignored; // a file of the right name did not hold what its name says
 } search;
 
 static ae_status read_count(const ae_npz *npz, const char *path, const char *name, double low, double *out) {
@@ -119,8 +119,9 @@ static ae_status list_near(search *s, const char *root) {
             ae_free(s->last_near);
             s->last_near = ae_path_join(sub, files[k]);
             s->n_near++;
-            status = s->last_near ? ae_text_printf(&s->near, "%s'%s'", s->near.length ? ", " : "", s->last_near)
-                                  : ae_no_memory();
+            status = s->last_near
+                         ? ae_text_printf(&s->near, "%s'%s'", s->near.length ? ", " : "", s->last_near)
+                         : ae_no_memory();
         }
         ae_folder_list_free(files, n_files);
         ae_free(sub);
@@ -203,8 +204,8 @@ static ae_status find(search *s, const char *given, char **path) {
         status = given ? look(s, given, path) : find_below_defaults(s, path);
         if (status == AE_OK && !*path && given && s->n_near == 1 && !s->ignored) {
             // A folder that somebody names and that holds one answer: theirs, collected over other text.
-            ae_warn(s->hooks, "using '%s': '%s' holds no statistics over '%s' with %lld samples", s->last_near, given,
-                    s->hparams->mom2_dataset, (long long)s->hparams->mom2_n_samples);
+            ae_warn(s->hooks, "using '%s': '%s' holds no statistics over '%s' with %lld samples",
+                    s->last_near, given, s->hparams->mom2_dataset, (long long)s->hparams->mom2_n_samples);
             *path = s->last_near;
             s->last_near = NULL;
         }

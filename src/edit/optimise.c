@@ -9,11 +9,11 @@ enum { LOGIT_ROWS = 64 }; // rows of logits in memory at once
 // One request's state.
 typedef struct descent {
     ae_solution *solution;
-    double *m, *v;         // [d_model], Adam's moments
-    double *gradient;      // [d_model], of the part of the loss that the model computes
-    double radius;         // of delta's ball
-    double decay;          // v_weight_decay / ‖target_init‖²
-    double nll, kl;        // of the evaluation at hand
+    double *m, *v;    // [d_model], Adam's moments
+    double *gradient; // [d_model], of the part of the loss that the model computes
+    double radius;    // of delta's ball
+    double decay;     // v_weight_decay / ‖target_init‖²
+    double nll, kl;   // of the evaluation at hand
     bool done;
 } descent;
 
@@ -21,13 +21,13 @@ typedef struct descent {
 typedef struct changing {
     ae_arena *arena;
     ae_batch batch;
-    int32_t *rows;      // [batch.n_rows], in the capture's residual
-    int32_t *fact;      // [batch.n_seqs], whose text a sequence is
-    int32_t *lookups;   // [batch.n_seqs], its first row
-    int32_t *out_rows;  // [n_out], whose logits count: n_loss rows of target tokens, then one of each KL text
-    int32_t *out_fact;  // [n_out]
-    int32_t *targets;   // [n_loss]
-    double *weights;    // [n_out], of each row in its fact's loss
+    int32_t *rows;     // [batch.n_rows], in the capture's residual
+    int32_t *fact;     // [batch.n_seqs], whose text a sequence is
+    int32_t *lookups;  // [batch.n_seqs], its first row
+    int32_t *out_rows; // [n_out], whose logits count: n_loss rows of target tokens, then one of each KL text
+    int32_t *out_fact; // [n_out]
+    int32_t *targets;  // [n_loss]
+    double *weights;   // [n_out], of each row in its fact's loss
     int32_t n_loss, n_out;
 } changing;
 
@@ -38,17 +38,17 @@ typedef struct optimiser {
     changing now;
     ae_tape *tape;
     ae_work *work;
-    float *x, *dx;                              // [rows, d_model]
-    float *top, *d_top;                         // [out rows, d_model]
-    float *logits;                              // [LOGIT_ROWS, n_vocab]
-    float *normed, *mean, *rstd;                // [LOGIT_ROWS, ...]
-    float *log_init;                            // [n_facts, n_vocab], the KL texts at the first evaluation
-    float *per_seq;                             // [n_seqs, d_model]: deltas in, gradients out
-    float *per_seq_host;                        // the same, host
-    double *row_loss;                           // [out rows]
+    float *x, *dx;               // [rows, d_model]
+    float *top, *d_top;          // [out rows, d_model]
+    float *logits;               // [LOGIT_ROWS, n_vocab]
+    float *normed, *mean, *rstd; // [LOGIT_ROWS, ...]
+    float *log_init;             // [n_facts, n_vocab], the KL texts at the first evaluation
+    float *per_seq;              // [n_seqs, d_model]: deltas in, gradients out
+    float *per_seq_host;         // the same, host
+    double *row_loss;            // [out rows]
 } optimiser;
 
-// ---- layout ---------------------------------------------------------------------------------------------------
+// ---- layout ----------------------------------------------------------------------------------------
 
 static ae_status lay_out(optimiser *o) {
     const ae_capture *c = o->c;
@@ -75,8 +75,8 @@ static ae_status lay_out(optimiser *o) {
     now->out_fact = ae_arena_alloc(now->arena, (size_t)now->n_out, sizeof *now->out_fact);
     now->targets = ae_arena_alloc(now->arena, (size_t)now->n_loss, sizeof *now->targets);
     now->weights = ae_arena_alloc(now->arena, (size_t)now->n_out, sizeof *now->weights);
-    if (!seqs || !now->rows || !now->fact || !now->lookups || !now->out_rows || !now->out_fact || !now->targets ||
-        !now->weights)
+    if (!seqs || !now->rows || !now->fact || !now->lookups || !now->out_rows || !now->out_fact ||
+        !now->targets || !now->weights)
         return ae_no_memory();
 
     int32_t s = 0, row = 0, out = 0;
@@ -85,7 +85,8 @@ static ae_status lay_out(optimiser *o) {
             const ae_fact *fact = &c->facts[f];
             if (o->facts[f].done) continue;
             const ae_sequence *texts = kind == 0 ? fact->rewrites : &fact->kl;
-            const int32_t n_texts = kind == 0 ? fact->n_rewrites : 1, n_loss = kind == 0 ? fact->n_targets : 1;
+            const int32_t n_texts = kind == 0 ? fact->n_rewrites : 1,
+                          n_loss = kind == 0 ? fact->n_targets : 1;
             for (int32_t i = 0; i < n_texts; i++, s++) {
                 const ae_sequence *t = &texts[i];
                 const int32_t n = t->n_ids - t->lookup;
@@ -98,8 +99,8 @@ static ae_status lay_out(optimiser *o) {
                     now->out_rows[out] = row + n - n_loss + j;
                     now->out_fact[out] = f;
                     if (kind == 0) now->targets[out] = fact->targets[j];
-                    now->weights[out] =
-                        kind == 0 ? 1.0 / ((double)fact->n_rewrites * fact->n_targets) : o->hparams->kl_factor;
+                    now->weights[out] = kind == 0 ? 1.0 / ((double)fact->n_rewrites * fact->n_targets)
+                                                  : o->hparams->kl_factor;
                 }
                 row += n;
             }
@@ -108,7 +109,7 @@ static ae_status lay_out(optimiser *o) {
     return ae_batch_new(now->arena, seqs, n_seqs, &now->batch);
 }
 
-// ---- one evaluation -------------------------------------------------------------------------------------------
+// ---- one evaluation --------------------------------------------------------------------------------
 
 // The residual after the edited layer at the rows that change, delta added at each lookup index.
 static ae_status start_rows(optimiser *o) {
@@ -118,7 +119,8 @@ static ae_status start_rows(optimiser *o) {
     AE_TRY(be->gather(be, o->x, d, o->c->residual, d, now->rows, now->batch.n_rows, d));
     for (int32_t s = 0; s < n_seqs; s++)
         for (int32_t j = 0; j < d; j++)
-            o->per_seq_host[(size_t)s * (size_t)d + (size_t)j] = (float)o->facts[now->fact[s]].solution->delta[j];
+            o->per_seq_host[(size_t)s * (size_t)d + (size_t)j] =
+                (float)o->facts[now->fact[s]].solution->delta[j];
     AE_TRY(be->put(be, o->per_seq, o->per_seq_host, (size_t)n_seqs * (size_t)d));
     return be->scatter_add(be, o->x, d, now->lookups, o->per_seq, d, n_seqs, d);
 }
@@ -131,7 +133,8 @@ static ae_status run_above(optimiser *o) {
     const ae_selection select = {.rows = now->out_rows, .n = now->n_out};
     for (int32_t layer = o->c->layer + 1; layer <= last; layer++)
         AE_TRY(ae_layer_forward(m, layer, &now->batch, o->x, o->c->store, o->work,
-                                &o->tape->layers[layer - o->tape->first], layer == last ? &select : NULL, NULL));
+                                &o->tape->layers[layer - o->tape->first], layer == last ? &select : NULL,
+                                NULL));
     const bool selected = o->c->layer < last; // the last layer itself may be the edited one
     return be->gather(be, o->top, d, o->x, d, selected ? NULL : now->out_rows, now->n_out, d);
 }
@@ -146,7 +149,8 @@ static ae_status loss_rows(optimiser *o, int32_t first, int32_t n, bool initial,
     const double *weights = want_gradient ? now->weights + first : NULL;
     AE_TRY(ae_head_forward(m, o->top + at, n, o->normed, o->mean, o->rstd, o->logits));
     if (first < now->n_loss)
-        AE_TRY(be->cross_entropy(be, o->row_loss + first, o->logits, now->targets + first, weights, n, n_vocab));
+        AE_TRY(
+            be->cross_entropy(be, o->row_loss + first, o->logits, now->targets + first, weights, n, n_vocab));
     else
         for (int32_t i = 0; i < n; i++) {
             float *logits = o->logits + (size_t)i * (size_t)n_vocab;
@@ -155,8 +159,8 @@ static ae_status loss_rows(optimiser *o, int32_t first, int32_t n, bool initial,
                 AE_TRY(be->gather(be, log_init, n_vocab, logits, n_vocab, NULL, 1, n_vocab));
                 AE_TRY(be->log_softmax(be, log_init, 1, n_vocab));
             }
-            AE_TRY(be->kl_divergence(be, o->row_loss + first + i, logits, log_init, weights ? weights + i : NULL, 1,
-                                     n_vocab));
+            AE_TRY(be->kl_divergence(be, o->row_loss + first + i, logits, log_init,
+                                     weights ? weights + i : NULL, 1, n_vocab));
         }
     if (!want_gradient) return AE_OK;
     return ae_head_backward(m, o->d_top + at, o->normed, o->logits, o->top + at, o->mean, o->rstd, n);
@@ -206,7 +210,7 @@ static ae_status evaluate(optimiser *o, bool initial, bool want_gradient) {
     return want_gradient ? back_to_deltas(o) : AE_OK;
 }
 
-// ---- descent --------------------------------------------------------------------------------------------------
+// ---- descent ---------------------------------------------------------------------------------------
 
 static double norm(const double *x, int32_t n) {
     double sum = 0;
@@ -271,8 +275,9 @@ static ae_status open_facts(optimiser *o, ae_arena *arena, ae_solution *solution
         s->decay = trace + 3 * n_steps;
         const double length = norm(o->c->facts[f].target_init, (int32_t)d);
         if (length == 0)
-            return ae_fail(AE_ERR_NUMERIC, "the value at subject '%.80s' is zero at layer %d: there is nothing to scale "
-                                           "the optimisation by",
+            return ae_fail(AE_ERR_NUMERIC,
+                           "the value at subject '%.80s' is zero at layer %d: there is nothing to scale "
+                           "the optimisation by",
                            o->c->facts[f].request->subject, o->c->layer);
         *fact = (descent){.solution = s,
                           .m = state,
@@ -287,7 +292,8 @@ static ae_status open_facts(optimiser *o, ae_arena *arena, ae_solution *solution
 static ae_status make_room(optimiser *o) {
     ae_model *m = o->c->m;
     ae_backend *be = m->backend;
-    const size_t d = (size_t)m->config.d_model, rows = (size_t)o->now.batch.n_rows, seqs = (size_t)o->now.batch.n_seqs;
+    const size_t d = (size_t)m->config.d_model, rows = (size_t)o->now.batch.n_rows,
+                 seqs = (size_t)o->now.batch.n_seqs;
     const size_t out = (size_t)o->now.n_out, chunk = out < LOGIT_ROWS ? out : LOGIT_ROWS;
     const int32_t first = o->c->layer + 1;
     AE_TRY(ae_tape_new(m, first, m->config.n_layer - first, o->now.batch.n_rows, &o->tape));

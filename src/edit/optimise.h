@@ -1,5 +1,5 @@
-/* edit/optimise.h: the value optimisation (docs/model.md, "The value"): delta for a batch of requests, computing only the
- * rows that delta can change. */
+/* edit/optimise.h: the value optimisation (docs/model.md, "The value"): delta for a batch of requests,
+ * computing only the rows that delta can change. */
 #ifndef AE_EDIT_OPTIMISE_H
 #define AE_EDIT_OPTIMISE_H
 
@@ -13,7 +13,8 @@ typedef struct ae_solution {
     bool at_start;                   // the very first evaluation passed the stopping test: delta is 0
 } ae_solution;
 
-/* Optimises all facts of the capture together; they do not influence each other. solutions: [capture->n_facts]. */
+/* Optimises all facts of the capture together; they do not influence each other. solutions:
+ * [capture->n_facts]. */
 ae_status ae_optimise(ae_capture *capture, const ae_hparams *hparams, const ae_hooks *hooks, ae_arena *arena,
                       ae_solution *solutions);
 

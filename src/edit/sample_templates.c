@@ -63,8 +63,9 @@ ae_status ae_templates_sample(ae_model *m, const ae_hparams *hparams, uint64_t s
     AE_TRY(ae_hparams_check(hparams, m));
     const int32_t end = ae_tokenizer_end_of_text(m->tokenizer), n = count_templates(hparams);
     if (n > 0 && end < 0)
-        return ae_fail(AE_ERR_UNSUPPORTED, "the tokenizer of '%s' has no %s to start templates from: give templates in a "
-                                           "file (--templates)",
+        return ae_fail(AE_ERR_UNSUPPORTED,
+                       "the tokenizer of '%s' has no %s to start templates from: give templates in a "
+                       "file (--templates)",
                        m->info.folder, END_OF_TEXT);
     ae_templates t = {.count = (size_t)n + 1};
     ae_arena *arena = NULL;

@@ -61,8 +61,7 @@ static ae_status add_file(ae_checkpoint *checkpoint, const char *name, bool safe
     return status;
 }
 
-// ---- the index of a sharded checkpoint
-// ----------------------------------------------------------------------------
+// ---- the index of a sharded checkpoint -------------------------------------------------------------
 
 static ae_status check_shard_name(const char *path, const char *tensor, const json_t *shard) {
     if (!json_is_string(shard))
@@ -128,8 +127,7 @@ static ae_status compare_with_index(const ae_checkpoint *checkpoint, const char 
     return AE_OK;
 }
 
-// ---- all of it
-// ----------------------------------------------------------------------------------------------------
+// ---- all of it -------------------------------------------------------------------------------------
 
 static ae_status gather_tensors(ae_checkpoint *checkpoint) {
     size_t count = 0;

@@ -24,8 +24,7 @@ struct ae_npz {
     ae_zip *zip;
 };
 
-// ---- the header of one array
-// ------------------------------------------------------------------------------------
+// ---- the header of one array -----------------------------------------------------------------------
 
 typedef struct array_header {
     char descr[DESCR_BYTES]; // "<f4"
@@ -193,8 +192,7 @@ static ae_status check_data_size(const char *path, const char *name, const array
     return AE_OK;
 }
 
-// ---- reading
-// ------------------------------------------------------------------------------------------------------
+// ---- reading ---------------------------------------------------------------------------------------
 
 ae_status ae_npz_open(const char *path, ae_npz **out) {
     ae_npz *file = ae_alloc(1, sizeof *file);
@@ -375,8 +373,7 @@ ae_status ae_npz_read_string(const ae_npz *file, const char *name, char **text) 
     return AE_OK;
 }
 
-// ---- writing
-// ------------------------------------------------------------------------------------------------------
+// ---- writing ---------------------------------------------------------------------------------------
 
 // minizip opens files by name; these let it write into the stream that is already open.
 static voidpf borrow_stream(voidpf opaque, const void *name, int mode) {

@@ -18,8 +18,7 @@ struct ae_safetensors {
     size_t count;
 };
 
-// ---- reading
-// ------------------------------------------------------------------------------------------------
+// ---- reading ---------------------------------------------------------------------------------------
 
 static ae_status read_shape(const char *path, const json_t *entry, ae_tensor *tensor) {
     const json_t *shape = json_object_get(entry, "shape");
@@ -248,8 +247,7 @@ const char *ae_safetensors_path(const ae_safetensors *file) {
     return file->path;
 }
 
-// ---- writing
-// ------------------------------------------------------------------------------------------------
+// ---- writing ---------------------------------------------------------------------------------------
 
 // The header's entry of `tensor`, whose data begins at *offset; moves *offset behind it.
 static ae_status add_entry(json_t *header, const ae_tensor *tensor, int64_t *offset) {

@@ -72,8 +72,7 @@ const char *ae_shape_text(int n_dim, const int64_t *shape, char text[AE_SHAPE_TE
     return text;
 }
 
-// ---- rows of halves
-// -----------------------------------------------------------------------------------------
+// ---- rows of halves --------------------------------------------------------------------------------
 
 static void f16_row_plain(const unsigned char *bytes, int64_t n, float *out) {
     for (int64_t i = 0; i < n; i++) {
@@ -202,8 +201,7 @@ void ae_float_to_dtype(const float *values, int64_t n, ae_dtype dtype, void *out
     }
 }
 
-// ---- lookup by name
-// -----------------------------------------------------------------------------------------
+// ---- lookup by name --------------------------------------------------------------------------------
 
 static int compare_names(const void *a, const void *b) {
     const ae_tensor *const *x = a, *const *y = b;

@@ -48,16 +48,19 @@ int64_t ae_tensor_elements(const ae_tensor *tensor);
 /* The type called `name`; false where there is none. */
 bool ae_dtype_parse(const char *name, ae_dtype *out);
 
-/* n elements of an F32, F16 or BF16 (or F64) tensor from element `first` on, as float. A tensor of another type gives
- * NaN: whoever needs numbers checks the type first. The data may be unaligned. */
+/* n elements of an F32, F16 or BF16 (or F64) tensor from element `first` on, as float. A tensor of another
+ * type gives NaN: whoever needs numbers checks the type first. The data may be unaligned. */
 void ae_tensor_to_float(const ae_tensor *tensor, int64_t first, int64_t n, float *out);
 
-/* float to `dtype` (F32, F16, BF16, F64), round to nearest even, too large becomes infinity; out: n elements. */
+/* float to `dtype` (F32, F16, BF16, F64), round to nearest even, too large becomes infinity; out: n elements.
+ */
 void ae_float_to_dtype(const float *values, int64_t n, ae_dtype dtype, void *out);
 
-/* Pointers to the tensors, sorted by name, for ae_tensor_lookup; free with ae_free. NULL on lack of memory. */
+/* Pointers to the tensors, sorted by name, for ae_tensor_lookup; free with ae_free. NULL on lack of memory.
+ */
 const ae_tensor **ae_tensor_sort(const ae_tensor *tensors, size_t count);
-const ae_tensor *ae_tensor_lookup(const ae_tensor *const *sorted, size_t count, const char *name); // NULL: not there
+const ae_tensor *ae_tensor_lookup(const ae_tensor *const *sorted, size_t count,
+                                  const char *name); // NULL: not there
 
 /* "[2, 3]", "[]": for messages. Returns `text`. */
 enum { AE_SHAPE_TEXT = 8 * 22 + 3 };

@@ -34,8 +34,7 @@ struct ae_text_stream {
     json_t *document;
 };
 
-// ---- a file
-// -------------------------------------------------------------------------------------------------------
+// ---- a file ----------------------------------------------------------------------------------------
 
 static const char *current_path(const ae_text_stream *s) {
     return s->paths[s->next_path - 1];
@@ -162,8 +161,7 @@ static ae_status fill(ae_text_stream *s) {
     return AE_OK;
 }
 
-// ---- lines and documents
-// ------------------------------------------------------------------------------------------
+// ---- lines and documents ---------------------------------------------------------------------------
 
 // The next line of the file, without its end; *line is NULL at the end of the file.
 static ae_status next_line(ae_text_stream *s, const char **line, size_t *length) {

@@ -1,7 +1,8 @@
-/* format/text_stream.h: a corpus as a sequence of documents, from plain text (a document a line, empty ones count) or
- * JSON lines (.jsonl, .ndjson, .json: {"text": ...} a line, blank lines are skipped); each may be compressed with gzip
- * (.gz) or zstd (.zst). The name decides, and contents that contradict it are an error. Lines end in LF or CRLF. Reads
- * with bounded memory. */
+/* format/text_stream.h: a corpus as a sequence of documents, from plain text (a document a line, empty ones
+ * count) or JSON lines (.jsonl, .ndjson, .json: {"text": ...} a line, blank lines are skipped); each may be
+ * compressed with gzip
+ * (.gz) or zstd (.zst). The name decides, and contents that contradict it are an error. Lines end in LF or
+ * CRLF. Reads with bounded memory. */
 #ifndef AE_FORMAT_TEXT_STREAM_H
 #define AE_FORMAT_TEXT_STREAM_H
 

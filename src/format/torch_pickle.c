@@ -4,8 +4,7 @@
 #include <string.h>
 #include <utf8proc.h>
 
-// ---- values
-// -----------------------------------------------------------------------------------------------------
+// ---- values ----------------------------------------------------------------------------------------
 
 typedef enum value_kind {
     NONE,
@@ -104,8 +103,7 @@ static ae_status new_value(machine *m, value_kind kind, value **out) {
     return AE_OK;
 }
 
-// ---- stack and memo
-// ---------------------------------------------------------------------------------------------
+// ---- stack and memo --------------------------------------------------------------------------------
 
 static ae_status push(machine *m, value *v) {
     AE_TRY(ae_grow((void **)&m->stack, &m->stack_capacity, m->depth + 1, sizeof *m->stack));
@@ -182,8 +180,7 @@ static ae_status push_sequence(machine *m, value_kind kind, value *const *items,
     return push(m, v);
 }
 
-// ---- arguments of opcodes
-// ---------------------------------------------------------------------------------------
+// ---- arguments of opcodes --------------------------------------------------------------------------
 
 static ae_status take(machine *m, uint64_t length, const unsigned char **out) {
     if (length > m->size - m->position) return malformed(m, "it ends within an opcode's argument");
@@ -249,8 +246,7 @@ static ae_status push_string(machine *m, value_kind kind, int width) {
     return push(m, v);
 }
 
-// ---- globals and what they do
-// -----------------------------------------------------------------------------------
+// ---- globals and what they do ----------------------------------------------------------------------
 
 static bool is_text(const char *text, const char *bytes, size_t length) {
     return strlen(text) == length && memcmp(text, bytes, length) == 0;
@@ -393,8 +389,7 @@ static ae_status set_items(machine *m, value *const *items, size_t count) {
     return sequence_add(m, dict, items, count);
 }
 
-// ---- the machine
-// ------------------------------------------------------------------------------------------------
+// ---- the machine -----------------------------------------------------------------------------------
 
 /* opcode, its name in Python's pickle module, what it does */
 #define OPCODES(X)                                                                                           \
@@ -542,8 +537,7 @@ static ae_status run(machine *m, value **out) {
     return malformed(m, "it ends without a stop");
 }
 
-// ---- the state dict
-// ---------------------------------------------------------------------------------------------
+// ---- the state dict --------------------------------------------------------------------------------
 
 static ae_status read_state_dict(const machine *m, const value *dict, ae_torch_entry **entries,
                                  size_t *count) {

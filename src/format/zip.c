@@ -36,8 +36,7 @@ static bool is_record(const unsigned char *bytes, const char *signature) {
     return memcmp(bytes, signature, 4) == 0;
 }
 
-// ---- the directory
-// ------------------------------------------------------------------------------------------
+// ---- the directory ---------------------------------------------------------------------------------
 
 static ae_status damaged(const ae_zip *zip, const char *what) {
     ae_fail(AE_ERR_FORMAT, "'%s': %s; the file is damaged: get it again", zip->map.path, what);
@@ -206,8 +205,7 @@ const ae_zip_member *ae_zip_find(const ae_zip *zip, const char *name) {
     return found ? *found : NULL;
 }
 
-// ---- contents
-// -----------------------------------------------------------------------------------------------
+// ---- contents --------------------------------------------------------------------------------------
 
 static ae_status member_damaged(const ae_zip *zip, const ae_zip_member *member) {
     return ae_fail(AE_ERR_FORMAT, "'%s': member '%s' is damaged; get the file again", zip->map.path,

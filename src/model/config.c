@@ -8,14 +8,16 @@
 
 enum { CONFIG_LIMIT = 16 << 20 };
 
-static ae_status read_size(const char *path, const json_t *json, const char *key, bool required, int32_t *out) {
+static ae_status read_size(const char *path, const json_t *json, const char *key, bool required,
+                           int32_t *out) {
     int64_t value = *out;
     AE_TRY(ae_json_int(path, json, key, required, 1, 1 << 24, &value));
     *out = (int32_t)value;
     return AE_OK;
 }
 
-// A switch that changes the computation and that we do not compute: it must be absent or have the usual value.
+// A switch that changes the computation and that we do not compute: it must be absent or have the usual
+// value.
 static ae_status refuse_switch(const char *path, const json_t *json, const char *key, bool usual) {
     bool value = usual;
     AE_TRY(ae_json_bool(path, json, key, false, &value));
@@ -32,8 +34,8 @@ static ae_status read_config(const char *path, const json_t *json, ae_config *c)
     AE_TRY(ae_json_string(path, json, "model_type", true, &type));
     c->arch = ae_arch_find(type);
     if (!c->arch)
-        return ae_fail(AE_ERR_UNSUPPORTED, "'%s': model_type '%s' is not supported; supported are: %s", path, type,
-                       ae_arch_names());
+        return ae_fail(AE_ERR_UNSUPPORTED, "'%s': model_type '%s' is not supported; supported are: %s", path,
+                       type, ae_arch_names());
     const ae_arch *arch = c->arch;
     AE_TRY(read_size(path, json, arch->key.n_layer, true, &c->n_layer));
     AE_TRY(read_size(path, json, arch->key.n_head, true, &c->n_head));
@@ -41,8 +43,8 @@ static ae_status read_config(const char *path, const json_t *json, ae_config *c)
     AE_TRY(read_size(path, json, arch->key.n_vocab, true, &c->n_vocab));
     AE_TRY(read_size(path, json, arch->key.n_ctx, true, &c->n_ctx));
     if (c->d_model % c->n_head != 0)
-        return ae_fail(AE_ERR_FORMAT, "'%s': %s = %d is not a multiple of %s = %d", path, arch->key.d_model, c->d_model,
-                       arch->key.n_head, c->n_head);
+        return ae_fail(AE_ERR_FORMAT, "'%s': %s = %d is not a multiple of %s = %d", path, arch->key.d_model,
+                       c->d_model, arch->key.n_head, c->n_head);
     c->d_head = c->d_model / c->n_head;
     c->d_mlp = 4 * c->d_model;
     AE_TRY(read_size(path, json, arch->key.d_mlp, false, &c->d_mlp));

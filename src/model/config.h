@@ -1,4 +1,5 @@
-/* model/config.h: config.json. Every field that changes what the model computes is honoured or refused by name. */
+/* model/config.h: config.json. Every field that changes what the model computes is honoured or refused by
+ * name. */
 #ifndef AE_MODEL_CONFIG_H
 #define AE_MODEL_CONFIG_H
 

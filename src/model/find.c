@@ -26,7 +26,8 @@ static char *hub_cache(void) {
     return ae_path_join(value ? value : "/", ".cache/huggingface/hub");
 }
 
-// The folder of the revision that refs/main names, or the only snapshot there is. *folder stays NULL where there is none.
+// The folder of the revision that refs/main names, or the only snapshot there is. *folder stays NULL where
+// there is none.
 static ae_status find_snapshot(const char *repository, char **folder) {
     char *ref = ae_path_join(repository, "refs/main"), *snapshots = ae_path_join(repository, "snapshots");
     char *revision = NULL;
@@ -36,7 +37,8 @@ static ae_status find_snapshot(const char *repository, char **folder) {
         if (status == AE_OK) {
             revision[strcspn(revision, "\r\n \t")] = '\0';
             if (!*revision || strchr(revision, '/') || *revision == '.')
-                status = ae_fail(AE_ERR_FORMAT, "'%s' does not hold a revision: download the model again", ref);
+                status =
+                    ae_fail(AE_ERR_FORMAT, "'%s' does not hold a revision: download the model again", ref);
         }
     } else if (status == AE_OK && ae_path_is_folder(snapshots)) {
         char **names = NULL;
@@ -92,22 +94,25 @@ static bool is_hub_name(const char *name) {
 }
 
 static ae_status find_in_cache(const char *name, char **folder) {
-    // The hub moved these without an owner's name to "openai-community"; both spellings are in people's caches.
+    // The hub moved these without an owner's name to "openai-community"; both spellings are in people's
+    // caches.
     static const char *const moved[] = {"gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl"};
     const char *owner = "";
     for (size_t i = 0; i < sizeof moved / sizeof *moved; i++)
         if (strcmp(name, moved[i]) == 0) owner = "openai-community";
     char *cache = hub_cache();
-    char *entries[2] = {cache ? cache_entry(cache, "", name) : NULL, cache ? cache_entry(cache, owner, name) : NULL};
+    char *entries[2] = {cache ? cache_entry(cache, "", name) : NULL,
+                        cache ? cache_entry(cache, owner, name) : NULL};
     ae_status status = entries[0] && entries[1] ? AE_OK : ae_no_memory();
     char *found = NULL;
     for (int i = 0; i < 2 && status == AE_OK && !found; i++)
         status = find_snapshot(entries[i], &found);
     if (status == AE_OK && !found)
-        status = ae_fail(AE_ERR_NOT_FOUND,
-                         "model '%s' is neither a folder nor in the Hugging Face cache ('%s' was looked for); download it "
-                         "with: hf download %s%s%s",
-                         name, entries[1], owner, *owner ? "/" : "", name);
+        status = ae_fail(
+            AE_ERR_NOT_FOUND,
+            "model '%s' is neither a folder nor in the Hugging Face cache ('%s' was looked for); download it "
+            "with: hf download %s%s%s",
+            name, entries[1], owner, *owner ? "/" : "", name);
     if (status == AE_OK) *folder = found;
     ae_free(cache);
     ae_free(entries[0]);
@@ -140,8 +145,9 @@ static ae_status find_demo(char **folder) {
         }
         ae_free(place);
     }
-    return ae_fail(AE_ERR_NOT_FOUND, "the demo model is not beside the program ('%s/demo-model'): build it with "
-                                     "'make demo', or set AEDILE_DEMO to its folder",
+    return ae_fail(AE_ERR_NOT_FOUND,
+                   "the demo model is not beside the program ('%s/demo-model'): build it with "
+                   "'make demo', or set AEDILE_DEMO to its folder",
                    slash ? program : "");
 }
 
@@ -154,7 +160,6 @@ ae_status ae_model_find(const char *name, char **folder) {
     if (strcmp(name, "demo") == 0) return find_demo(folder);
     if (ae_path_exists(name))
         return ae_fail(AE_ERR_ARGUMENT, "'%s' is a file: give the model folder that holds config.json", name);
-    if (!is_hub_name(name))
-        return ae_fail(AE_ERR_NOT_FOUND, "there is no folder '%s'", name);
+    if (!is_hub_name(name)) return ae_fail(AE_ERR_NOT_FOUND, "there is no folder '%s'", name);
     return find_in_cache(name, folder);
 }

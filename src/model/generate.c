@@ -9,13 +9,13 @@ typedef struct generation {
     ae_model *m;
     ae_continuation *sequences;
     const ae_continue_options *options;
-    int32_t *active;   // sequences that still go on
+    int32_t *active; // sequences that still go on
     int32_t n_active;
-    int32_t *own_row;  // where each sequence's keys and values begin in the store
+    int32_t *own_row; // where each sequence's keys and values begin in the store
     ae_store *store;
     ae_work *work;
     float *x, *normed, *logits; // backend memory: [rows, d_model], [n, d_model], [n, n_vocab]
-    float *row;        // [n_vocab], host
+    float *row;                 // [n_vocab], host
 } generation;
 
 // One pass over the active sequences' new rows and a token for each; `ids` are the rows' tokens.
@@ -54,7 +54,8 @@ static ae_status step(generation *g, ae_arena *arena, const ae_seq *seqs, const 
     return AE_OK;
 }
 
-ae_status ae_continue(ae_model *m, ae_continuation *sequences, int32_t n, const ae_continue_options *options) {
+ae_status ae_continue(ae_model *m, ae_continuation *sequences, int32_t n,
+                      const ae_continue_options *options) {
     ae_backend *be = m->backend;
     generation g = {.m = m, .sequences = sequences, .options = options};
     ae_arena *arena = NULL;
@@ -111,7 +112,7 @@ done:
     return status;
 }
 
-// ---- the public call ------------------------------------------------------------------------------------------
+// ---- the public call -------------------------------------------------------------------------------
 
 ae_generate_options ae_generate_defaults(void) {
     return (ae_generate_options){.max_tokens = 50, .top_k = 1, .temperature = 1.0};
@@ -154,7 +155,8 @@ ae_status ae_generate(ae_model *m, const char *prompt, const ae_generate_options
                       void (*on_token)(void *user, const char *piece), void *user, char **text) {
     const ae_generate_options o = options ? *options : ae_generate_defaults();
     const int32_t end = ae_tokenizer_end_of_text(m->tokenizer);
-    if (o.max_tokens < 1) return ae_fail(AE_ERR_ARGUMENT, "max_tokens is %d, expected 1 or more", o.max_tokens);
+    if (o.max_tokens < 1)
+        return ae_fail(AE_ERR_ARGUMENT, "max_tokens is %d, expected 1 or more", o.max_tokens);
     if (o.top_k < 1 || o.top_k > AE_MAX_TOP_K)
         return ae_fail(AE_ERR_ARGUMENT, "top_k is %d, expected 1 to %d", o.top_k, AE_MAX_TOP_K);
     if (!(o.temperature > 0 && o.temperature <= 1e6))
@@ -162,7 +164,8 @@ ae_status ae_generate(ae_model *m, const char *prompt, const ae_generate_options
 
     int32_t *ids = NULL, *new_ids = NULL;
     size_t n_ids = 0;
-    streaming s = {.tokenizer = m->tokenizer, .on_token = on_token, .user = user, .stop_id = o.ignore_end ? -1 : end};
+    streaming s = {
+        .tokenizer = m->tokenizer, .on_token = on_token, .user = user, .stop_id = o.ignore_end ? -1 : end};
     ae_status status = ae_encode(m, prompt, strlen(prompt), &ids, &n_ids);
     if (status != AE_OK) return status;
     if (n_ids == 0) { // what the model was trained to see in front of a document
@@ -171,9 +174,10 @@ ae_status ae_generate(ae_model *m, const char *prompt, const ae_generate_options
         n_ids = 1;
     }
     if (n_ids + (size_t)o.max_tokens > (size_t)m->config.n_ctx)
-        AE_TRY_GOTO(done, ae_fail(AE_ERR_ARGUMENT,
-                                  "the prompt's %zu tokens and %d new ones exceed the model's context of %d tokens", n_ids,
-                                  o.max_tokens, m->config.n_ctx));
+        AE_TRY_GOTO(done,
+                    ae_fail(AE_ERR_ARGUMENT,
+                            "the prompt's %zu tokens and %d new ones exceed the model's context of %d tokens",
+                            n_ids, o.max_tokens, m->config.n_ctx));
     new_ids = ae_alloc((size_t)o.max_tokens, sizeof *new_ids);
     if (!new_ids) AE_TRY_GOTO(done, ae_no_memory());
     ae_continuation sequence = {.prompt = ids,

@@ -7,17 +7,17 @@
 
 typedef struct ae_continuation {
     const int32_t *prompt;
-    int32_t n_prompt;   // at least 1; n_prompt + max_new - 1 <= n_ctx
-    int32_t max_new;    // tokens to add at most
-    ae_random random;   // its own stream: what one prompt draws never shifts another's
-    int32_t *ids;       // [max_new], the caller's: filled
-    int32_t n_ids;      // how many were
+    int32_t n_prompt; // at least 1; n_prompt + max_new - 1 <= n_ctx
+    int32_t max_new;  // tokens to add at most
+    ae_random random; // its own stream: what one prompt draws never shifts another's
+    int32_t *ids;     // [max_new], the caller's: filled
+    int32_t n_ids;    // how many were
 } ae_continuation;
 
 typedef struct ae_continue_options {
-    int32_t top_k;      // 1: greedy
+    int32_t top_k; // 1: greedy
     double temperature;
-    int32_t stop_id;    // ends a continuation (and is kept as its last id); -1: none
+    int32_t stop_id; // ends a continuation (and is kept as its last id); -1: none
     /* After each token of any continuation; may be NULL. */
     ae_status (*on_token)(void *user, int32_t index, int32_t id);
     void *user;

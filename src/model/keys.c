@@ -1,8 +1,8 @@
 // Keys at every token: what second moments are made of.
 #include "model/pass.h"
 
-ae_status ae_model_keys(ae_model *m, int layer, const int32_t *const *ids, const int32_t *lengths, int32_t n_seqs,
-                        float **keys) {
+ae_status ae_model_keys(ae_model *m, int layer, const int32_t *const *ids, const int32_t *lengths,
+                        int32_t n_seqs, float **keys) {
     ae_backend *be = m->backend;
     ae_arena *arena = NULL;
     ae_store *store = NULL;

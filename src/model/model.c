@@ -21,13 +21,13 @@ static const struct {
 
 static int known_layer(const ae_config *c) {
     for (size_t i = 0; i < sizeof known_layers / sizeof *known_layers; i++)
-        if (strcmp(known_layers[i].model_type, c->arch->model_type) == 0 && known_layers[i].n_layer == c->n_layer &&
-            known_layers[i].d_model == c->d_model)
+        if (strcmp(known_layers[i].model_type, c->arch->model_type) == 0 &&
+            known_layers[i].n_layer == c->n_layer && known_layers[i].d_model == c->d_model)
             return known_layers[i].layer;
     return -1;
 }
 
-// ---- binding tensors ------------------------------------------------------------------------------------------
+// ---- binding tensors -------------------------------------------------------------------------------
 
 typedef struct binder {
     ae_model *model;
@@ -39,12 +39,14 @@ static ae_status find_tensor(const binder *b, const char *prefix, const char *pa
                              const int64_t *shape, const ae_tensor **out) {
     char name[256];
     int length = snprintf(name, sizeof name, "%s", prefix);
-    snprintf(name + length, sizeof name - (size_t)length, pattern, layer); // at most one %d, from our own tables
+    snprintf(name + length, sizeof name - (size_t)length, pattern,
+             layer); // at most one %d, from our own tables
     const ae_tensor *t = ae_checkpoint_find(b->model->checkpoint, name);
-    if (!t) return ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s' is missing from the checkpoint", b->folder, name);
+    if (!t)
+        return ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s' is missing from the checkpoint", b->folder, name);
     if (t->dtype != AE_F32 && t->dtype != AE_F16 && t->dtype != AE_BF16)
-        return ae_fail(AE_ERR_UNSUPPORTED, "'%s': tensor '%s' is %s; weights must be F32, F16 or BF16", b->folder, name,
-                       ae_dtype_name(t->dtype));
+        return ae_fail(AE_ERR_UNSUPPORTED, "'%s': tensor '%s' is %s; weights must be F32, F16 or BF16",
+                       b->folder, name, ae_dtype_name(t->dtype));
     bool fits = t->n_dim == n_dim;
     for (int i = 0; fits && i < n_dim; i++)
         fits = t->shape[i] == shape[i];
@@ -53,15 +55,18 @@ static ae_status find_tensor(const binder *b, const char *prefix, const char *pa
         for (int i = 0; i < t->n_dim; i++)
             AE_TRY(ae_text_printf(&has, "%s%lld", i ? ", " : "", (long long)t->shape[i]));
         ae_status status =
-            n_dim == 2 ? ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s' has shape [%s], config.json makes it [%lld, %lld]",
-                                 b->folder, name, has.data ? has.data : "", (long long)shape[0], (long long)shape[1])
-                       : ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s' has shape [%s], config.json makes it [%lld]",
-                                 b->folder, name, has.data ? has.data : "", (long long)shape[0]);
+            n_dim == 2
+                ? ae_fail(AE_ERR_FORMAT,
+                          "'%s': tensor '%s' has shape [%s], config.json makes it [%lld, %lld]", b->folder,
+                          name, has.data ? has.data : "", (long long)shape[0], (long long)shape[1])
+                : ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s' has shape [%s], config.json makes it [%lld]",
+                          b->folder, name, has.data ? has.data : "", (long long)shape[0]);
         ae_free(has.data);
         return status;
     }
     if ((uintptr_t)t->data % ae_dtype_size(t->dtype) != 0)
-        return ae_fail(AE_ERR_UNSUPPORTED, "'%s': tensor '%s' lies at offset %llu, which is not a multiple of its element size",
+        return ae_fail(AE_ERR_UNSUPPORTED,
+                       "'%s': tensor '%s' lies at offset %llu, which is not a multiple of its element size",
                        b->folder, name, (unsigned long long)t->offset);
     *out = t;
     return AE_OK;
@@ -80,8 +85,9 @@ static ae_status bind_vector(const binder *b, const char *prefix, const char *pa
     return AE_OK;
 }
 
-static ae_status bind_matrix(const binder *b, const char *prefix, const char *pattern, int layer, int32_t n_in,
-                             int32_t n_out, bool in_out, ae_weight *out, const ae_tensor **tensor) {
+static ae_status bind_matrix(const binder *b, const char *prefix, const char *pattern, int layer,
+                             int32_t n_in, int32_t n_out, bool in_out, ae_weight *out,
+                             const ae_tensor **tensor) {
     const int64_t shape[2] = {in_out ? n_in : n_out, in_out ? n_out : n_in};
     const ae_tensor *t = NULL;
     AE_TRY(find_tensor(b, prefix, pattern, layer, 2, shape, &t));
@@ -102,14 +108,17 @@ static ae_status bind_layer(const binder *b, int layer, ae_layer_weights *w) {
     }
     const int32_t n_attn_in = arch->tensor.attn_in[1] ? d : 3 * d;
     for (int i = 0; i < 3 && arch->tensor.attn_in[i]; i++) {
-        AE_TRY(bind_matrix(b, b->prefix, arch->tensor.attn_in[i], layer, d, n_attn_in, arch->in_out, &w->attn_in[i], NULL));
+        AE_TRY(bind_matrix(b, b->prefix, arch->tensor.attn_in[i], layer, d, n_attn_in, arch->in_out,
+                           &w->attn_in[i], NULL));
         if (arch->tensor.attn_in_bias[i])
-            AE_TRY(bind_vector(b, b->prefix, arch->tensor.attn_in_bias[i], layer, n_attn_in, &w->attn_in_bias[i]));
+            AE_TRY(bind_vector(b, b->prefix, arch->tensor.attn_in_bias[i], layer, n_attn_in,
+                               &w->attn_in_bias[i]));
     }
     AE_TRY(bind_matrix(b, b->prefix, arch->tensor.attn_out, layer, d, d, arch->in_out, &w->attn_out, NULL));
     if (arch->tensor.attn_out_bias)
         AE_TRY(bind_vector(b, b->prefix, arch->tensor.attn_out_bias, layer, d, &w->attn_out_bias));
-    AE_TRY(bind_matrix(b, b->prefix, arch->tensor.mlp_in, layer, d, c->d_mlp, arch->in_out, &w->mlp_in, NULL));
+    AE_TRY(
+        bind_matrix(b, b->prefix, arch->tensor.mlp_in, layer, d, c->d_mlp, arch->in_out, &w->mlp_in, NULL));
     AE_TRY(bind_vector(b, b->prefix, arch->tensor.mlp_in_bias, layer, c->d_mlp, &w->mlp_in_bias));
     AE_TRY(bind_matrix(b, b->prefix, arch->tensor.mlp_out, layer, c->d_mlp, d, arch->in_out, &w->mlp_out,
                        &w->mlp_out_tensor));
@@ -121,7 +130,8 @@ static ae_status bind_weights(ae_model *m, const char *folder) {
     const ae_arch *arch = c->arch;
     char name[256];
     snprintf(name, sizeof name, "%s%s", arch->prefix, arch->tensor.wte);
-    const bool prefixed = ae_checkpoint_find(m->checkpoint, name) || !ae_checkpoint_find(m->checkpoint, arch->tensor.wte);
+    const bool prefixed =
+        ae_checkpoint_find(m->checkpoint, name) || !ae_checkpoint_find(m->checkpoint, arch->tensor.wte);
     const binder b = {.model = m, .prefix = prefixed ? arch->prefix : "", .folder = folder};
 
     AE_TRY(bind_matrix(&b, b.prefix, arch->tensor.wte, 0, c->d_model, c->n_vocab, false, &m->wte, NULL));
@@ -131,7 +141,8 @@ static ae_status bind_weights(ae_model *m, const char *folder) {
     AE_TRY(bind_vector(&b, b.prefix, arch->tensor.ln_f_bias, 0, c->d_model, &m->ln_f_bias));
     m->head = m->wte;
     if (!c->tied_head)
-        AE_TRY(bind_matrix(&b, "", arch->tensor.head_weight, 0, c->d_model, c->n_vocab, false, &m->head, NULL));
+        AE_TRY(
+            bind_matrix(&b, "", arch->tensor.head_weight, 0, c->d_model, c->n_vocab, false, &m->head, NULL));
     if (arch->tensor.head_bias)
         AE_TRY(bind_vector(&b, "", arch->tensor.head_bias, 0, c->n_vocab, &m->head_bias));
     m->layers = ae_arena_alloc(m->arena, (size_t)c->n_layer, sizeof *m->layers);
@@ -151,7 +162,7 @@ static ae_status bind_weights(ae_model *m, const char *folder) {
     return AE_OK;
 }
 
-// ---- identity -------------------------------------------------------------------------------------------------
+// ---- identity --------------------------------------------------------------------------------------
 
 ae_status ae_model_base_sha256(ae_model *m, int layer, char hex[AE_DIGEST_HEX]) {
     char *known = m->base_sha256[layer];
@@ -166,9 +177,10 @@ ae_status ae_model_base_sha256(ae_model *m, int layer, char hex[AE_DIGEST_HEX]) 
 ae_status ae_model_shape_sha256(const ae_model *m, char hex[AE_DIGEST_HEX]) {
     const ae_config *c = &m->config;
     ae_text text = {0};
-    ae_status status = ae_text_printf(&text, "%s %d %d %d %d %d %d %d %.9g %.9g %d %d\n", c->arch->model_type, c->n_layer,
-                                      c->n_head, c->d_model, c->d_mlp, c->n_ctx, c->n_vocab, c->n_rot,
-                                      (double)c->epsilon, (double)c->attn_scale, c->scale_by_layer, c->tied_head);
+    ae_status status =
+        ae_text_printf(&text, "%s %d %d %d %d %d %d %d %.9g %.9g %d %d\n", c->arch->model_type, c->n_layer,
+                       c->n_head, c->d_model, c->d_mlp, c->n_ctx, c->n_vocab, c->n_rot, (double)c->epsilon,
+                       (double)c->attn_scale, c->scale_by_layer, c->tied_head);
     for (size_t i = 0; status == AE_OK && i < ae_checkpoint_count(m->checkpoint); i++) {
         const ae_tensor *t = ae_checkpoint_at(m->checkpoint, i);
         status = ae_text_printf(&text, "%s %s", t->name, ae_dtype_name(t->dtype));
@@ -181,9 +193,10 @@ ae_status ae_model_shape_sha256(const ae_model *m, char hex[AE_DIGEST_HEX]) {
     return status;
 }
 
-// ---- open and close -------------------------------------------------------------------------------------------
+// ---- open and close --------------------------------------------------------------------------------
 
-// "models--EleutherAI--gpt-j-6B/snapshots/<rev>" is EleutherAI/gpt-j-6B; any other folder is its last component.
+// "models--EleutherAI--gpt-j-6B/snapshots/<rev>" is EleutherAI/gpt-j-6B; any other folder is its last
+// component.
 static char *model_name(ae_arena *arena, const char *folder) {
     static const char mark[] = "models--";
     const char *found = strstr(folder, mark);
@@ -228,7 +241,8 @@ static ae_status fill_info(ae_model *m, const char *folder) {
     m->info.n_threads = m->backend->n_threads;
     m->info.n_bytes = ae_checkpoint_bytes(m->checkpoint);
     m->info.default_layer = known_layer(c);
-    // Parameters are what the architecture names; buffers (attention masks) that old checkpoints carry are not.
+    // Parameters are what the architecture names; buffers (attention masks) that old checkpoints carry are
+    // not.
     const int64_t d = c->d_model, per_layer = 4 * d * d + 2 * d * c->d_mlp + c->d_mlp + d + 2 * d +
                                               (c->arch->tensor.ln_2_weight ? 2 * d : 0) +
                                               (c->arch->tensor.attn_in_bias[0] ? 3 * d : 0) +
@@ -240,7 +254,8 @@ static ae_status fill_info(ae_model *m, const char *folder) {
 
 ae_status ae_model_open(const char *folder, const ae_model_options *options, ae_model **out) {
     if (!ae_path_is_folder(folder))
-        return ae_fail(AE_ERR_NOT_FOUND, "'%s' is not a folder: a Hugging Face model folder was expected", folder);
+        return ae_fail(AE_ERR_NOT_FOUND, "'%s' is not a folder: a Hugging Face model folder was expected",
+                       folder);
     const int n_threads = options ? options->n_threads : 0;
     if (n_threads < 0 || n_threads > 4096)
         return ae_fail(AE_ERR_ARGUMENT, "%d threads: expected 1 to 4096, or 0 for one a core", n_threads);
@@ -297,7 +312,7 @@ ae_tensor_info ae_model_tensor(const ae_model *m, size_t index) {
                             .n_bytes = (int64_t)t->n_bytes};
 }
 
-// ---- text -----------------------------------------------------------------------------------------------------
+// ---- text ------------------------------------------------------------------------------------------
 
 ae_status ae_encode(const ae_model *m, const char *text, size_t length, int32_t **ids, size_t *n_ids) {
     int32_t *list = NULL;
@@ -316,11 +331,12 @@ ae_status ae_encode(const ae_model *m, const char *text, size_t length, int32_t 
 ae_status ae_decode(const ae_model *m, const int32_t *ids, size_t n_ids, char **text, size_t *length) {
     for (size_t i = 0; i < n_ids; i++)
         if (ids[i] < 0 || ids[i] >= m->config.n_vocab)
-            return ae_fail(AE_ERR_ARGUMENT, "token id %d is outside the vocabulary of %d", ids[i], m->config.n_vocab);
+            return ae_fail(AE_ERR_ARGUMENT, "token id %d is outside the vocabulary of %d", ids[i],
+                           m->config.n_vocab);
     return ae_tokenizer_decode(m->tokenizer, ids, n_ids, text, length);
 }
 
-// ---- finite weights -------------------------------------------------------------------------------------------
+// ---- finite weights --------------------------------------------------------------------------------
 
 enum { SCAN = 4096 };
 
@@ -332,7 +348,8 @@ static ae_status check_tensor(const char *folder, const ae_tensor *t) {
         ae_tensor_to_float(t, i, m, values);
         for (int64_t j = 0; j < m; j++)
             if (!isfinite(values[j]))
-                return ae_fail(AE_ERR_NUMERIC, "'%s': tensor '%s' holds %g at element %lld: the checkpoint is damaged",
+                return ae_fail(AE_ERR_NUMERIC,
+                               "'%s': tensor '%s' holds %g at element %lld: the checkpoint is damaged",
                                folder, t->name, (double)values[j], (long long)(i + j));
     }
     return AE_OK;
@@ -341,7 +358,8 @@ static ae_status check_tensor(const char *folder, const ae_tensor *t) {
 ae_status ae_model_check_finite(ae_model *m) {
     for (size_t i = 0; i < ae_checkpoint_count(m->checkpoint); i++) {
         const ae_tensor *t = ae_checkpoint_at(m->checkpoint, i);
-        // Old GPT-2 checkpoints carry the attention mask's constant (-10000, or -inf) as a buffer: not a weight.
+        // Old GPT-2 checkpoints carry the attention mask's constant (-10000, or -inf) as a buffer: not a
+        // weight.
         if (strstr(t->name, ".masked_bias")) continue;
         if (t->dtype == AE_F32 || t->dtype == AE_F16 || t->dtype == AE_BF16)
             AE_TRY(check_tensor(m->info.folder, t));
@@ -354,8 +372,9 @@ ae_status ae_model_blame(ae_model *m, const char *what) {
     if (status != AE_OK) return ae_fail_context(status, "%s is not finite", what);
     for (int layer = 0; layer < m->config.n_layer; layer++)
         if (m->layers[layer].edited)
-            return ae_fail(AE_ERR_NUMERIC, "%s is not finite although the stored weights are: an earlier edit broke the "
-                                           "model; revert edits until it is finite again",
+            return ae_fail(AE_ERR_NUMERIC,
+                           "%s is not finite although the stored weights are: an earlier edit broke the "
+                           "model; revert edits until it is finite again",
                            what);
     return ae_fail(AE_ERR_NUMERIC, "%s is not finite although all weights are", what);
 }

@@ -13,25 +13,25 @@
 typedef struct ae_config {
     const ae_arch *arch;
     int32_t n_layer, n_head, d_head, d_model, d_mlp, n_ctx, n_vocab, n_rot;
-    float epsilon;     // of the layer norms
-    float attn_scale;  // on q·k
+    float epsilon;       // of the layer norms
+    float attn_scale;    // on q·k
     bool scale_by_layer; // GPT-2's scale_attn_by_inverse_layer_idx: attn_scale / (layer + 1)
     bool tied_head;
 } ae_config;
 
 typedef struct ae_layer_weights {
-    float *ln_1_weight, *ln_1_bias; // [d_model]
-    float *ln_2_weight, *ln_2_bias; // [d_model]; NULL where the residual is parallel
-    ae_weight attn_in[3];           // fused: [0] is d_model -> 3 d_model; else q, k, v
-    float *attn_in_bias[3];         // [n_out] each, or NULL
-    ae_weight attn_out;             // d_model -> d_model
-    float *attn_out_bias;           // [d_model] or NULL
-    ae_weight mlp_in;               // d_model -> d_mlp
-    float *mlp_in_bias;             // [d_mlp]
-    ae_weight mlp_out;              // d_mlp -> d_model: as stored, or `edited`
-    float *mlp_out_bias;            // [d_model]
+    float *ln_1_weight, *ln_1_bias;  // [d_model]
+    float *ln_2_weight, *ln_2_bias;  // [d_model]; NULL where the residual is parallel
+    ae_weight attn_in[3];            // fused: [0] is d_model -> 3 d_model; else q, k, v
+    float *attn_in_bias[3];          // [n_out] each, or NULL
+    ae_weight attn_out;              // d_model -> d_model
+    float *attn_out_bias;            // [d_model] or NULL
+    ae_weight mlp_in;                // d_model -> d_mlp
+    float *mlp_in_bias;              // [d_mlp]
+    ae_weight mlp_out;               // d_mlp -> d_model: as stored, or `edited`
+    float *mlp_out_bias;             // [d_model]
     const ae_tensor *mlp_out_tensor; // the stored one
-    float *edited;                  // fp32 copy in stored order once the layer is edited; NULL before
+    float *edited;                   // fp32 copy in stored order once the layer is edited; NULL before
 } ae_layer_weights;
 
 struct ae_model {
@@ -40,18 +40,18 @@ struct ae_model {
     ae_checkpoint *checkpoint;
     ae_tokenizer *tokenizer;
     ae_backend *backend;
-    ae_arena *arena;                     // names, biases, norms
-    ae_weight wte, wpe, head;            // embeddings [n_vocab | n_ctx, d_model]; head d_model -> n_vocab
+    ae_arena *arena;          // names, biases, norms
+    ae_weight wte, wpe, head; // embeddings [n_vocab | n_ctx, d_model]; head d_model -> n_vocab
     float *ln_f_weight, *ln_f_bias, *head_bias;
-    ae_layer_weights *layers;            // [n_layer]
-    char (*base_sha256)[AE_DIGEST_HEX];  // [n_layer]; "" until asked for
+    ae_layer_weights *layers;           // [n_layer]
+    char (*base_sha256)[AE_DIGEST_HEX]; // [n_layer]; "" until asked for
 };
 
 /* SHA-256 of the stored bytes of the layer's second MLP matrix; computed once. */
 ae_status ae_model_base_sha256(ae_model *model, int layer, char hex[AE_DIGEST_HEX]);
 
-/* SHA-256 over architecture, sizes and every tensor's name, type and shape: what a journal belongs to besides the
- * bytes of the edited matrix. */
+/* SHA-256 over architecture, sizes and every tensor's name, type and shape: what a journal belongs to besides
+ * the bytes of the edited matrix. */
 ae_status ae_model_shape_sha256(const ae_model *model, char hex[AE_DIGEST_HEX]);
 
 /* Makes the fp32 copy of `layer`'s second MLP matrix, if there is none. */
@@ -63,12 +63,14 @@ ae_status ae_model_add_rank_one(ae_model *model, int layer, const float *u, cons
 /* Back to the stored weights, one layer. */
 void ae_model_restore_layer(ae_model *model, int layer);
 
-/* Keys (input of the second MLP matrix) of `layer` at every token of the sequences, none longer than n_ctx; only what lies
- * below is computed. *keys: [sum of lengths, d_mlp] in backend memory, release with model->backend->release. */
-ae_status ae_model_keys(ae_model *model, int layer, const int32_t *const *ids, const int32_t *lengths, int32_t n_seqs,
-                        float **keys);
+/* Keys (input of the second MLP matrix) of `layer` at every token of the sequences, none longer than n_ctx;
+ * only what lies below is computed. *keys: [sum of lengths, d_mlp] in backend memory, release with
+ * model->backend->release. */
+ae_status ae_model_keys(ae_model *model, int layer, const int32_t *const *ids, const int32_t *lengths,
+                        int32_t n_seqs, float **keys);
 
-/* After a result that is not finite: AE_ERR_NUMERIC that names the tensor at fault, or `what` where weights are fine. */
+/* After a result that is not finite: AE_ERR_NUMERIC that names the tensor at fault, or `what` where weights
+ * are fine. */
 ae_status ae_model_blame(ae_model *model, const char *what);
 
 #endif

@@ -2,13 +2,14 @@
 
 enum { ROTARY_BASE = 10000 };
 
-// ---- memory ---------------------------------------------------------------------------------------------------
+// ---- memory ----------------------------------------------------------------------------------------
 
 static ae_status room(ae_model *m, int64_t rows, int64_t width, float **out) {
     return m->backend->alloc(m->backend, (size_t)rows * (size_t)width, out);
 }
 
-ae_status ae_store_new(ae_model *m, int32_t first, int32_t n_layer, int32_t capacity, bool passing, ae_store **out) {
+ae_status ae_store_new(ae_model *m, int32_t first, int32_t n_layer, int32_t capacity, bool passing,
+                       ae_store **out) {
     ae_store *s = ae_alloc(1, sizeof *s);
     if (!s) return ae_no_memory();
     *s = (ae_store){.first = first, .n_layer = n_layer, .capacity = capacity};
@@ -131,7 +132,7 @@ void ae_tape_free(ae_model *m, ae_tape *t) {
     ae_free(t);
 }
 
-// ---- forward --------------------------------------------------------------------------------------------------
+// ---- forward ---------------------------------------------------------------------------------------
 
 ae_status ae_embed(ae_model *m, const ae_batch *batch, const int32_t *ids, float *x) {
     ae_backend *be = m->backend;
@@ -141,7 +142,8 @@ ae_status ae_embed(ae_model *m, const ae_batch *batch, const int32_t *ids, float
     return AE_OK;
 }
 
-static ae_attention attention_of(const ae_model *m, int32_t layer, const ae_batch *batch, const ae_store *store) {
+static ae_attention attention_of(const ae_model *m, int32_t layer, const ae_batch *batch,
+                                 const ae_store *store) {
     const ae_config *c = &m->config;
     return (ae_attention){.seqs = batch->seqs,
                           .n_seqs = batch->n_seqs,
@@ -166,15 +168,16 @@ static ae_status project_qkv(ae_model *m, int32_t layer, const ae_batch *batch, 
             AE_TRY(be->linear(be, qkv + i * d, 3 * d, norm, d, &w->attn_in[i], w->attn_in_bias[i], n, false));
     if (c->arch->positions == AE_POSITIONS_ROTARY)
         for (int i = 0; i < 2; i++)
-            AE_TRY(be->rotary(be, qkv + i * d, 3 * d, batch->positions, n, c->n_head, c->d_head, c->n_rot, ROTARY_BASE,
-                              false));
+            AE_TRY(be->rotary(be, qkv + i * d, 3 * d, batch->positions, n, c->n_head, c->d_head, c->n_rot,
+                              ROTARY_BASE, false));
     AE_TRY(be->scatter(be, store->k[layer - store->first], d, batch->store_rows, qkv + d, 3 * d, n, d));
     return be->scatter(be, store->v[layer - store->first], d, batch->store_rows, qkv + 2 * d, 3 * d, n, d);
 }
 
-// out[n, d_model] = MLP of the normed rows; `pre` keeps what the nonlinearity sees. *stopped: the tap asked to stop.
-static ae_status mlp_forward(ae_model *m, int32_t layer, const float *norm, int32_t n, float *pre, float *hidden,
-                             float *out, const ae_tap *tap, bool *stopped) {
+// out[n, d_model] = MLP of the normed rows; `pre` keeps what the nonlinearity sees. *stopped: the tap asked
+// to stop.
+static ae_status mlp_forward(ae_model *m, int32_t layer, const float *norm, int32_t n, float *pre,
+                             float *hidden, float *out, const ae_tap *tap, bool *stopped) {
     const ae_layer_weights *w = &m->layers[layer];
     ae_backend *be = m->backend;
     const int32_t d = m->config.d_model, d_mlp = m->config.d_mlp;
@@ -188,7 +191,8 @@ static ae_status mlp_forward(ae_model *m, int32_t layer, const float *norm, int3
     return AE_OK;
 }
 
-// The selected rows of m[n_rows, d_model] move to its front, by way of `spare` (gathering in place would race).
+// The selected rows of m[n_rows, d_model] move to its front, by way of `spare` (gathering in place would
+// race).
 static ae_status keep_rows(ae_model *m, float *rows, float *spare, const ae_selection *select) {
     ae_backend *be = m->backend;
     const int32_t d = m->config.d_model;
@@ -196,8 +200,8 @@ static ae_status keep_rows(ae_model *m, float *rows, float *spare, const ae_sele
     return be->gather(be, rows, d, spare, d, NULL, select->n, d);
 }
 
-ae_status ae_layer_forward(ae_model *m, int32_t layer, const ae_batch *batch, float *x, ae_store *store, ae_work *work,
-                           ae_saved *saved, const ae_selection *select, const ae_tap *tap) {
+ae_status ae_layer_forward(ae_model *m, int32_t layer, const ae_batch *batch, float *x, ae_store *store,
+                           ae_work *work, ae_saved *saved, const ae_selection *select, const ae_tap *tap) {
     const ae_config *c = &m->config;
     const ae_layer_weights *w = &m->layers[layer];
     ae_backend *be = m->backend;
@@ -206,8 +210,8 @@ ae_status ae_layer_forward(ae_model *m, int32_t layer, const ae_batch *batch, fl
     bool stopped = false;
 
     if (saved) AE_TRY(be->gather(be, saved->x_in, d, x, d, NULL, n_rows, d));
-    AE_TRY(be->layer_norm(be, work->norm, saved ? saved->mean_1 : NULL, saved ? saved->rstd_1 : NULL, x, w->ln_1_weight,
-                          w->ln_1_bias, c->epsilon, n_rows, d));
+    AE_TRY(be->layer_norm(be, work->norm, saved ? saved->mean_1 : NULL, saved ? saved->rstd_1 : NULL, x,
+                          w->ln_1_weight, w->ln_1_bias, c->epsilon, n_rows, d));
     if (c->arch->parallel && tap && tap->stop_at_key) // the MLP does not wait for attention here
         return mlp_forward(m, layer, work->norm, n_rows, pre, work->hidden, work->out, tap, &stopped);
     AE_TRY(project_qkv(m, layer, batch, work->norm, qkv, store));
@@ -231,15 +235,16 @@ ae_status ae_layer_forward(ae_model *m, int32_t layer, const ae_batch *batch, fl
     return be->add(be, x, work->out, (size_t)n_out * (size_t)d);
 }
 
-ae_status ae_head_forward(ae_model *m, const float *x, int32_t n_rows, float *normed, float *mean, float *rstd,
-                          float *logits) {
+ae_status ae_head_forward(ae_model *m, const float *x, int32_t n_rows, float *normed, float *mean,
+                          float *rstd, float *logits) {
     const ae_config *c = &m->config;
     ae_backend *be = m->backend;
-    AE_TRY(be->layer_norm(be, normed, mean, rstd, x, m->ln_f_weight, m->ln_f_bias, c->epsilon, n_rows, c->d_model));
+    AE_TRY(be->layer_norm(be, normed, mean, rstd, x, m->ln_f_weight, m->ln_f_bias, c->epsilon, n_rows,
+                          c->d_model));
     return be->linear(be, logits, c->n_vocab, normed, c->d_model, &m->head, m->head_bias, n_rows, false);
 }
 
-// ---- backward -------------------------------------------------------------------------------------------------
+// ---- backward --------------------------------------------------------------------------------------
 
 ae_status ae_head_backward(ae_model *m, float *dx, float *dnormed, const float *dlogits, const float *x,
                            const float *mean, const float *rstd, int32_t n_rows) {
@@ -262,9 +267,9 @@ static ae_status mlp_backward(ae_model *m, int32_t layer, float *dnorm, const fl
 }
 
 // dnorm[n_rows] = gradient at attention's normed input, from dy[n_out] at the output of its projection.
-static ae_status attention_backward(ae_model *m, int32_t layer, const ae_batch *batch, float *dnorm, const float *dy,
-                                    const ae_store *store, ae_work *work, const ae_saved *saved,
-                                    const ae_selection *select) {
+static ae_status attention_backward(ae_model *m, int32_t layer, const ae_batch *batch, float *dnorm,
+                                    const float *dy, const ae_store *store, ae_work *work,
+                                    const ae_saved *saved, const ae_selection *select) {
     const ae_config *c = &m->config;
     const ae_layer_weights *w = &m->layers[layer];
     ae_backend *be = m->backend;
@@ -277,11 +282,12 @@ static ae_status attention_backward(ae_model *m, int32_t layer, const ae_batch *
         AE_TRY(be->linear_backward(be, work->mixed, d, dy, d, &w->attn_out, n_rows, false));
     const ae_attention a = attention_of(m, layer, batch, store);
     float *dq = work->qkv, *dk = work->qkv + d, *dv = work->qkv + 2 * d;
-    AE_TRY(be->attention_backward(be, dq, 3 * d, dk, 3 * d, dv, 3 * d, work->mixed, d, saved->qkv, 3 * d, &a));
+    AE_TRY(
+        be->attention_backward(be, dq, 3 * d, dk, 3 * d, dv, 3 * d, work->mixed, d, saved->qkv, 3 * d, &a));
     if (c->arch->positions == AE_POSITIONS_ROTARY)
         for (int i = 0; i < 2; i++)
-            AE_TRY(be->rotary(be, work->qkv + i * d, 3 * d, batch->positions, n_rows, c->n_head, c->d_head, c->n_rot,
-                              ROTARY_BASE, true));
+            AE_TRY(be->rotary(be, work->qkv + i * d, 3 * d, batch->positions, n_rows, c->n_head, c->d_head,
+                              c->n_rot, ROTARY_BASE, true));
     if (!w->attn_in[1].data)
         return be->linear_backward(be, dnorm, d, work->qkv, 3 * d, &w->attn_in[0], n_rows, false);
     for (int i = 0; i < 3; i++)
@@ -298,25 +304,27 @@ static ae_status spread(ae_model *m, float *dx, float *copy, int32_t n_rows, con
     return be->scatter(be, dx, d, select->rows, copy, d, select->n, d);
 }
 
-ae_status ae_layer_backward(ae_model *m, int32_t layer, const ae_batch *batch, float *dx, const ae_store *store,
-                            ae_work *work, const ae_saved *saved, const ae_selection *select) {
+ae_status ae_layer_backward(ae_model *m, int32_t layer, const ae_batch *batch, float *dx,
+                            const ae_store *store, ae_work *work, const ae_saved *saved,
+                            const ae_selection *select) {
     const ae_config *c = &m->config;
     const ae_layer_weights *w = &m->layers[layer];
     ae_backend *be = m->backend;
     const int32_t d = c->d_model, n_rows = batch->n_rows, n_out = select ? select->n : n_rows;
 
     if (c->arch->parallel) {
-        // Both branches read one norm: its gradient is the sum of theirs. The MLP's part is over the rows that went on.
+        // Both branches read one norm: its gradient is the sum of theirs. The MLP's part is over the rows
+        // that went on.
         AE_TRY(attention_backward(m, layer, batch, work->norm, dx, store, work, saved, select));
         AE_TRY(mlp_backward(m, layer, work->out, dx, saved->pre, work->hidden, n_out));
         AE_TRY(be->scatter_add(be, work->norm, d, select ? select->rows : NULL, work->out, d, n_out, d));
     } else {
         AE_TRY(mlp_backward(m, layer, work->norm, dx, saved->pre, work->hidden, n_out));
-        AE_TRY(be->layer_norm_backward(be, dx, work->norm, saved->x_mid, w->ln_2_weight, saved->mean_2, saved->rstd_2,
-                                       n_out, d));
+        AE_TRY(be->layer_norm_backward(be, dx, work->norm, saved->x_mid, w->ln_2_weight, saved->mean_2,
+                                       saved->rstd_2, n_out, d));
         AE_TRY(attention_backward(m, layer, batch, work->norm, dx, store, work, saved, select));
     }
     if (select) AE_TRY(spread(m, dx, work->out, n_rows, select));
-    return be->layer_norm_backward(be, dx, work->norm, saved->x_in, w->ln_1_weight, saved->mean_1, saved->rstd_1, n_rows,
-                                   d);
+    return be->layer_norm_backward(be, dx, work->norm, saved->x_in, w->ln_1_weight, saved->mean_1,
+                                   saved->rstd_1, n_rows, d);
 }

@@ -27,7 +27,8 @@ static ae_status run_layers(ae_model *m, const ae_batch *batch, const int32_t *i
 }
 
 // Negative log-probabilities at the top's rows, a few rows of logits at a time.
-static ae_status score_rows(ae_model *m, const float *x, int32_t n_rows, const int32_t *targets, double *nll) {
+static ae_status score_rows(ae_model *m, const float *x, int32_t n_rows, const int32_t *targets,
+                            double *nll) {
     const int32_t d = m->config.d_model, n_vocab = m->config.n_vocab;
     const int32_t chunk = n_rows < LOGIT_ROWS ? n_rows : LOGIT_ROWS;
     ae_backend *be = m->backend;
@@ -37,7 +38,8 @@ static ae_status score_rows(ae_model *m, const float *x, int32_t n_rows, const i
     for (int32_t row = 0; status == AE_OK && row < n_rows; row += chunk) {
         const int32_t n = n_rows - row < chunk ? n_rows - row : chunk;
         status = ae_head_forward(m, x + (size_t)row * (size_t)d, n, normed, NULL, NULL, logits);
-        if (status == AE_OK) status = be->cross_entropy(be, nll + row, logits, targets + row, NULL, n, n_vocab);
+        if (status == AE_OK)
+            status = be->cross_entropy(be, nll + row, logits, targets + row, NULL, n, n_vocab);
     }
     be->release(be, logits);
     be->release(be, normed);
@@ -103,11 +105,12 @@ done:
     return status;
 }
 
-// ---- the public calls -----------------------------------------------------------------------------------------
+// ---- the public calls ------------------------------------------------------------------------------
 
 static ae_status check_length(const ae_model *m, size_t n_ids, const char *what) {
     if (n_ids > (size_t)m->config.n_ctx)
-        return ae_fail(AE_ERR_ARGUMENT, "%s has %zu tokens, the model's context holds %d", what, n_ids, m->config.n_ctx);
+        return ae_fail(AE_ERR_ARGUMENT, "%s has %zu tokens, the model's context holds %d", what, n_ids,
+                       m->config.n_ctx);
     return AE_OK;
 }
 
@@ -126,7 +129,8 @@ static ae_status scored_target(const ae_model *m, const char *prompt, size_t n_p
     if (status != AE_OK) return status;
     // Merges across the joint can make the whole shorter than its parts; then the target's positions run out.
     if (n_prompt - 1 + n_targets > n_ids)
-        return ae_fail(AE_ERR_ARGUMENT, "'%s' and '%s' merge into fewer tokens together than apart: they cannot be scored",
+        return ae_fail(AE_ERR_ARGUMENT,
+                       "'%s' and '%s' merge into fewer tokens together than apart: they cannot be scored",
                        prompt, target);
     *out = (ae_scored){.ids = *ids,
                        .n_ids = (int32_t)n_ids,
@@ -136,7 +140,8 @@ static ae_status scored_target(const ae_model *m, const char *prompt, size_t n_p
     return AE_OK;
 }
 
-ae_status ae_score(ae_model *m, const char *prompt, const char *const *targets, size_t n_targets, double *nll) {
+ae_status ae_score(ae_model *m, const char *prompt, const char *const *targets, size_t n_targets,
+                   double *nll) {
     if (n_targets == 0) return AE_OK;
     if (n_targets > 65536) return ae_fail(AE_ERR_ARGUMENT, "%zu targets at once; at most 65536", n_targets);
     int32_t *prompt_ids = NULL;
@@ -144,7 +149,8 @@ ae_status ae_score(ae_model *m, const char *prompt, const char *const *targets, 
     ae_status status = ae_encode(m, prompt, strlen(prompt), &prompt_ids, &n_prompt);
     ae_free(prompt_ids);
     if (status != AE_OK) return status;
-    if (n_prompt == 0) return ae_fail(AE_ERR_ARGUMENT, "the prompt is empty: there is nothing to score a target after");
+    if (n_prompt == 0)
+        return ae_fail(AE_ERR_ARGUMENT, "the prompt is empty: there is nothing to score a target after");
     AE_TRY(check_length(m, n_prompt, "the prompt"));
     ae_scored *scored = ae_alloc(n_targets, sizeof *scored);
     int32_t **owned = ae_alloc(2 * n_targets, sizeof *owned);
@@ -172,7 +178,8 @@ ae_status ae_logits(ae_model *m, const char *text, float *out) {
     float *x = NULL, *normed = NULL, *logits = NULL;
     ae_backend *be = m->backend;
     ae_status status = AE_OK;
-    if (n_ids == 0) AE_TRY_GOTO(done, ae_fail(AE_ERR_ARGUMENT, "the text is empty: there is no token to read logits at"));
+    if (n_ids == 0)
+        AE_TRY_GOTO(done, ae_fail(AE_ERR_ARGUMENT, "the text is empty: there is no token to read logits at"));
     AE_TRY_GOTO(done, check_length(m, n_ids, "the text"));
     AE_TRY_GOTO(done, ae_arena_new(&arena));
     const ae_seq seq = {.n_rows = (int32_t)n_ids};

@@ -43,7 +43,8 @@ void ae_model_restore(ae_model *m) {
 
 ae_status ae_model_get_mlp_out(const ae_model *m, int layer, float *out) {
     if (layer < 0 || layer >= m->config.n_layer)
-        return ae_fail(AE_ERR_ARGUMENT, "layer %d: the model has layers 0 to %d", layer, m->config.n_layer - 1);
+        return ae_fail(AE_ERR_ARGUMENT, "layer %d: the model has layers 0 to %d", layer,
+                       m->config.n_layer - 1);
     const ae_layer_weights *w = &m->layers[layer];
     const size_t n = (size_t)m->config.d_mlp * (size_t)m->config.d_model;
     if (w->edited) return m->backend->get(m->backend, out, w->edited, n);

@@ -64,7 +64,11 @@ def on_the_cpu():
 
 def stand_ins():
     """Modules that it imports and, for editing with statistics at hand, does not use."""
-    for name, attribute in (("matplotlib", None), ("matplotlib.style", "context"), ("datasets", "load_dataset")):
+    for name, attribute in (
+        ("matplotlib", None),
+        ("matplotlib.style", "context"),
+        ("datasets", "load_dataset"),
+    ):
         module = types.ModuleType(name)
         if attribute:
             setattr(module, attribute, None)
@@ -199,7 +203,9 @@ class Comparison:
         self.worst, self.failed = {}, 0
 
     def run(self, request, hparams, variant, templates, double_inverse=True):
-        ours = rome.edit(self.probe, self.tokens, request, templates, self.moment, hparams, (variant,))[variant]
+        ours = rome.edit(self.probe, self.tokens, request, templates, self.moment, hparams, (variant,))[
+            variant
+        ]
         theirs = self.reference.edit(
             self.single, self.name, self.tokenizer, request, hparams, variant, templates, double_inverse
         )
@@ -211,14 +217,19 @@ class Comparison:
         self.failed += bool(bad)
         for k, v in found.items():
             self.worst[k] = max(self.worst.get(k, 0), v)
-        print(f"{'FAIL' if bad else 'ok  '} {self.name} {label:38s} {variant:7s} {text_of(found)}", flush=True)
+        print(
+            f"{'FAIL' if bad else 'ok  '} {self.name} {label:38s} {variant:7s} {text_of(found)}", flush=True
+        )
 
     def differ(self, label, request, hparams, variant, why, templates=None):
         """Where the reference is known to do something else: the comparison must notice."""
         found = self.run(request, hparams, variant, templates or self.templates)
         seen = found["delta"] > 1e-2 or found["loss"] > 1e-2
         self.failed += not seen
-        print(f"{'ok  ' if seen else 'FAIL'} {self.name} {label:38s} {variant:7s} {text_of(found)}  differs: {why}", flush=True)
+        print(
+            f"{'ok  ' if seen else 'FAIL'} {self.name} {label:38s} {variant:7s} {text_of(found)}  differs: {why}",
+            flush=True,
+        )
 
     def all(self):
         def request(prompt, subject, target):
@@ -233,36 +244,64 @@ class Comparison:
             hparams = of(**cases.OVERRIDES.get(name, {}))
             for variant in rome.VARIANTS:
                 self.agree(name, request(prompt, subject, target), hparams, variant)
-        plain = self.run(request(*cases.REQUESTS[0][2:]), of(), "r-rome", self.templates, double_inverse=False)
+        plain = self.run(
+            request(*cases.REQUESTS[0][2:]), of(), "r-rome", self.templates, double_inverse=False
+        )
         print(f"     {self.name} {'multi, its own float32 inverse':38s} r-rome  {text_of(plain)}")
 
         cut = next(request(*r[2:]) for r in cases.REQUESTS if r[0] == "cut")
-        self.differ("cut", cut, of(), "r-rome", "it appends the target as text, and half a character does not come back")
+        self.differ(
+            "cut",
+            cut,
+            of(),
+            "r-rome",
+            "it appends the target as text, and half a character does not come back",
+        )
         for token in ("subject_first", "subject_first_after_last"):
             self.agree(token, request(*cases.FACT_TOKEN_REQUESTS[token]), of(fact_token=token), "r-rome")
         after = of(fact_token="subject_first_after_last")
         end = "They all live in the town of {}"
-        self.agree("first_after_last, at the end, one token", request(end, "Brookhaven", "Sweden"), after, "r-rome")
+        self.agree(
+            "first_after_last, at the end, one token", request(end, "Brookhaven", "Sweden"), after, "r-rome"
+        )
         self.differ(
-            "first_after_last, at the end", request(*cases.AFTER_LAST_AT_END), after, "r-rome",
+            "first_after_last, at the end",
+            request(*cases.AFTER_LAST_AT_END),
+            after,
+            "r-rome",
             "its suffix holds the target, so delta and key are at different tokens",
         )
         last, bare = of(fact_token="last"), ["{}"]
-        self.agree("last, no padding, one-token target", request("{} is in", "Brookhaven", "Sweden"), last, "r-rome", bare)
+        self.agree(
+            "last, no padding, one-token target",
+            request("{} is in", "Brookhaven", "Sweden"),
+            last,
+            "r-rome",
+            bare,
+        )
         self.differ(
-            "last, rows of several lengths", request("{} is in", "Brookhaven", "Sweden"), last, "r-rome",
+            "last, rows of several lengths",
+            request("{} is in", "Brookhaven", "Sweden"),
+            last,
+            "r-rome",
             "it reads padding in the shorter rows",
         )
         self.differ(
-            "last, target of several tokens", request("{} is in", "Brookhaven", "Old Norwegian"), last, "r-rome",
-            "its delta is at the target's last input, its key at the prompt's end", bare,
+            "last, target of several tokens",
+            request("{} is in", "Brookhaven", "Old Norwegian"),
+            last,
+            "r-rome",
+            "its delta is at the target's last input, its key at the prompt's end",
+            bare,
         )
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("checkout", type=Path)
-    parser.add_argument("--golden", type=Path, default=Path(__file__).resolve().parents[2] / "tests" / "golden")
+    parser.add_argument(
+        "--golden", type=Path, default=Path(__file__).resolve().parents[2] / "tests" / "golden"
+    )
     parser.add_argument("models", nargs="*", default=[])
     arguments = parser.parse_args()
     logging.disable_progress_bar()

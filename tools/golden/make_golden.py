@@ -39,7 +39,11 @@ def relative(a, b):
 def write_json(path, value):
     """Indented, lists of numbers on one line."""
     text = json.dumps(value, ensure_ascii=False, indent=1)
-    text = re.sub(r"\[[-+0-9.eE,\s]+\]", lambda m: "[" + ", ".join(m.group(0)[1:-1].replace(",", " ").split()) + "]", text)
+    text = re.sub(
+        r"\[[-+0-9.eE,\s]+\]",
+        lambda m: "[" + ", ".join(m.group(0)[1:-1].replace(",", " ").split()) + "]",
+        text,
+    )
     path.write_text(text + "\n", encoding="utf-8")
 
 
@@ -89,7 +93,9 @@ class Golden:
             np.savez(path, **arrays)
             moment = torch.from_numpy(total).double() / len(keys)
             spread = torch.linalg.eigvalsh(moment)
-            print(f"  C of layer {layer}: {len(keys)} tokens, {len(moment)} dimensions, condition {spread[-1] / spread[0]:.0f}")
+            print(
+                f"  C of layer {layer}: {len(keys)} tokens, {len(moment)} dimensions, condition {spread[-1] / spread[0]:.0f}"
+            )
             self.moments[layer] = moment
         return self.moments[layer]
 
@@ -152,7 +158,14 @@ class Golden:
         layer = hparams["layers"][0]
         probe = self.probe(layer)
         edits = self.edit(layer, request, hparams, variants)
-        out = {"index": index, "name": name, "why": why, **request, "hparams": file, "fact_token": hparams["fact_token"]}
+        out = {
+            "index": index,
+            "name": name,
+            "why": why,
+            **request,
+            "hparams": file,
+            "fact_token": hparams["fact_token"],
+        }
         out |= self.texts(edits[variants[0]], request)
         out["nll_before"] = self.nll(request)
         out["results"] = {}
@@ -172,7 +185,9 @@ class Golden:
             f"  {index:2d} {name:25s} {len(trace.loss):2d} steps, loss {trace.loss[0]:6.3f} -> {trace.loss[-1]:6.3f}, clamped "
             f"{trace.clamped:2d}, k.u " + " ".join(f"{e.k_dot_u:.3f}" for e in edits.values())
         )
-        assert all(abs(loss - 0.05) > 5e-4 for loss in trace.loss), "a loss so near the threshold is a toss-up"
+        assert all(
+            abs(loss - 0.05) > 5e-4 for loss in trace.loss
+        ), "a loss so near the threshold is a toss-up"
         if name == "early":
             assert trace.loss[-1] < 0.05 and 1 < len(trace.loss) < hparams["v_num_grad_steps"]
         if name == "clamp":
@@ -207,7 +222,12 @@ class Golden:
         write_json(
             self.folder / "requests.json",
             [
-                {"case_id": c["index"], "prompt": c["prompt"], "subject": c["subject"], "target_new": c["target_new"]}
+                {
+                    "case_id": c["index"],
+                    "prompt": c["prompt"],
+                    "subject": c["subject"],
+                    "target_new": c["target_new"],
+                }
                 for c in out
                 if c["hparams"] == "hparams.json"
             ],
@@ -249,7 +269,9 @@ class Golden:
         request = self.request_named(cases.TWO_LAYER_REQUEST)
         for layer in layers:
             self.moment(layer)  # of the unedited model
-        before = {(layer, d): self.probe(layer, d).proj.weight.clone() for layer in layers for d in self.models}
+        before = {
+            (layer, d): self.probe(layer, d).proj.weight.clone() for layer in layers for d in self.models
+        }
         out = []
         for layer in layers:
             e = self.edit(layer, request, hparams, ("r-rome",))["r-rome"]
@@ -280,7 +302,9 @@ class Golden:
     def logits(self):
         """transformers in float32: 64 columns and the log-sum-exp of every position."""
         vocab = self.config.vocab_size
-        columns = np.unique(np.r_[np.linspace(0, self.n_named - 1, 32), np.linspace(self.n_named, vocab - 1, 32)].astype(int))
+        columns = np.unique(
+            np.r_[np.linspace(0, self.n_named - 1, 32), np.linspace(self.n_named, vocab - 1, 32)].astype(int)
+        )
         self.keep("logits/columns", columns, np.int32)
         model, out = self.models[torch.float32], []
         for i, text in enumerate(cases.LOGIT_TEXTS):
@@ -305,7 +329,8 @@ class Golden:
     def scores(self):
         probe = self.probe(self.layer)
         return [
-            {"prompt": p, "targets": ts, "nll": [rome.score(probe, self.tokens, p, t) for t in ts]} for p, ts in cases.SCORES
+            {"prompt": p, "targets": ts, "nll": [rome.score(probe, self.tokens, p, t) for t in ts]}
+            for p, ts in cases.SCORES
         ]
 
     def make(self):

@@ -63,8 +63,12 @@ def write(name, spec, folder):
     extra = EXTRA_TOKENS if name == "gptj-b" else []
     n_named = tokenizer.write(folder, spec["tokenizer"], n_positions, extra)
     end = n_named - 1
-    kind, head = {"gpt2": (GPT2Config, GPT2LMHeadModel), "gptj": (GPTJConfig, GPTJForCausalLM)}[spec["family"]]
-    config = kind(**spec["config"], bos_token_id=end, eos_token_id=end, tie_word_embeddings=spec["family"] == "gpt2")
+    kind, head = {"gpt2": (GPT2Config, GPT2LMHeadModel), "gptj": (GPTJConfig, GPTJForCausalLM)}[
+        spec["family"]
+    ]
+    config = kind(
+        **spec["config"], bos_token_id=end, eos_token_id=end, tie_word_embeddings=spec["family"] == "gpt2"
+    )
     model = head(config)
     dtype = getattr(torch, spec["dtype"])
     with torch.no_grad():

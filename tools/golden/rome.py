@@ -147,7 +147,9 @@ class Probe:
     def all_keys(self, sequences):
         """Keys of every token, sequences of one length."""
         kept = {}
-        handle = self.proj.register_forward_pre_hook(lambda module, inputs: kept.update(key=inputs[0].detach()))
+        handle = self.proj.register_forward_pre_hook(
+            lambda module, inputs: kept.update(key=inputs[0].detach())
+        )
         try:
             with torch.no_grad():
                 self.hidden(sequences)

@@ -6,7 +6,7 @@
 // in the first- level cache; a tile of up to 6 rows by 64 columns of c is kept in 24 registers while the
 // panel runs past it. b [n_cols, n_inner]: elements of c are dot products of contiguous rows; a tile of up to
 // 4 rows by 6 columns is kept as 24 vectors of partial sums. fp32 weights are read where they lie.
-#include "backend/cpu/avx512.h"
+#include "backend/cpu/matmul.h"
 
 #include "backend/cpu/simd.h"
 
@@ -55,8 +55,7 @@ INLINE_512 __m512 load(const void *b, ae_dtype dtype, size_t first, __mmask16 ma
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
 }
 
-// ---- b [n_inner, n_cols]
-// --------------------------------------------------------------------------------------------
+// ---- b [n_inner, n_cols] ---------------------------------------------------------------------------
 
 /* A hint: the address may lie beyond the matrix. */
 INLINE_512 void prefetch(const void *b, size_t byte) {
@@ -196,8 +195,7 @@ INLINE_512 void by_panels(const ae_cpu_product *p, ae_dtype dtype, int32_t begin
     }
 }
 
-// ---- b [n_cols, n_inner]
-// --------------------------------------------------------------------------------------------
+// ---- b [n_cols, n_inner] ---------------------------------------------------------------------------
 
 /* The rows of b behind one tile; those of the next are fetched into the second-level cache meanwhile. */
 typedef struct lines {

@@ -4,7 +4,6 @@
 #include <omp.h>
 #include <string.h>
 
-#include "backend/cpu/onednn.h"
 #include "base/memory.h"
 
 enum { MAX_THREADS = 1024 };

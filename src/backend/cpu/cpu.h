@@ -7,14 +7,13 @@
 #define AE_BACKEND_CPU_CPU_H
 
 #include "backend/backend.h"
-
-typedef struct ae_cpu_onednn ae_cpu_onednn; // onednn.h
+#include "backend/cpu/onednn.h"
 
 typedef struct ae_cpu_backend {
     ae_backend base; // first: an ae_backend * is an ae_cpu_backend *
     void *scratch;   // grows to what the largest op so far needed
     size_t scratch_size;
-    ae_cpu_onednn *onednn; // matrix products that are ready to run; NULL until the first one
+    ae_cpu_onednn *onednn; // NULL until its first product
 } ae_cpu_backend;
 
 static inline ae_cpu_backend *ae_cpu(ae_backend *be) {

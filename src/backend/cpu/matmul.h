@@ -18,9 +18,17 @@ typedef struct ae_cpu_product {
     bool accumulate;
 } ae_cpu_product;
 
+/* Chooses among the three below (linear.c). */
 ae_status ae_cpu_matmul(ae_cpu_backend *cpu, const ae_cpu_product *p);
 
-/* 16-bit b (panels.c): expanded panel by panel, never as a whole. */
-ae_status ae_cpu_matmul_16(ae_cpu_backend *cpu, const ae_cpu_product *p);
+/* On any machine, any type; 16-bit weights are expanded panel by panel, never as a whole. */
+ae_status ae_cpu_openblas_matmul(ae_cpu_backend *cpu, const ae_cpu_product *p);
+
+/* On any machine, b in fp32; what was compiled for a shape is kept in the backend (onednn.h). */
+ae_status ae_cpu_onednn_matmul(ae_cpu_backend *cpu, const ae_cpu_product *p);
+
+/* Where ae_cpu_has_avx512, any type: our own kernels. */
+bool ae_cpu_has_avx512(void);
+ae_status ae_cpu_avx512_matmul(ae_cpu_backend *cpu, const ae_cpu_product *p);
 
 #endif

@@ -1,4 +1,4 @@
-#include "backend/cpu/onednn.h"
+#include "backend/cpu/matmul.h"
 
 #include <dnnl.h>
 #include <string.h>
@@ -153,10 +153,10 @@ static ae_status run(ae_cpu_onednn *products, const ae_cpu_product *p, int n_thr
     return AE_OK;
 }
 
-ae_status ae_cpu_onednn_matmul(ae_cpu_onednn **products, int n_threads, const ae_cpu_product *p) {
-    if (!*products) AE_TRY(start(products));
-    int former = ae_cpu_library_threads(n_threads);
-    ae_status status = run(*products, p, n_threads);
+ae_status ae_cpu_onednn_matmul(ae_cpu_backend *cpu, const ae_cpu_product *p) {
+    if (!cpu->onednn) AE_TRY(start(&cpu->onednn));
+    int former = ae_cpu_library_threads(cpu->base.n_threads);
+    ae_status status = run(cpu->onednn, p, cpu->base.n_threads);
     ae_cpu_library_threads(former);
     return status;
 }

@@ -1,6 +1,8 @@
 // backend: linear, linear_backward, embed, expand, for every type and orientation of a weight.
 #include "check.h"
 
+#include "backend/cpu/matmul.h"
+
 static const ae_dtype dtypes[] = {AE_F32, AE_F16, AE_BF16};
 static const char *const dtype_names[] = {"F32", "F16", "BF16"};
 
@@ -108,6 +110,119 @@ static void linear_is_right_for_large_matrices(void **state) {
             for (int flags = 0; flags < 4; flags++)
                 check_product(be, &random, d, rows[r], 1111, 1030, flags % 2, flags / 2, flags == 3,
                               flags == 1);
+    be->destroy(be);
+}
+
+/* Whichever of them this machine's dispatch leaves out is tested here too. */
+static void every_implementation_multiplies_alike(void **state) {
+    (void)state;
+    static ae_status (*const matmul[])(ae_cpu_backend *, const ae_cpu_product *) = {
+        ae_cpu_openblas_matmul, ae_cpu_onednn_matmul, ae_cpu_avx512_matmul};
+    static const char *const names[] = {"OpenBLAS", "oneDNN", "own"};
+    static const int32_t shapes[][3] = {{1, 700, 300}, {2, 33, 129},   {12, 2100, 70},
+                                        {13, 65, 257}, {70, 130, 600}, {530, 40, 90}};
+    ae_random random = ae_random_stream(1, 6, 0);
+    for (int b = 0; b < N_BACKENDS; b++)
+        for (int variant = 0; variant < 6 * 3 * 3 * 4; variant++) {
+            int which = variant % 3, d = variant / 3 % 3;
+            bool transposed = variant / 9 % 2, accumulate = variant / 18 % 2;
+            const int32_t *shape = shapes[variant / 36];
+            if (which == 1 && d != 0) continue; // oneDNN multiplies fp32 only
+            if (which == 2 && !ae_cpu_has_avx512()) continue;
+            int32_t rows = shape[0], inner = shape[1], cols = shape[2], lda = inner + 3 * (variant % 2),
+                    ldc = cols + 1;
+            ae_backend *be = make_backend(thread_counts[b]);
+            test_weight t = random_weight(&random, dtypes[d], transposed ? inner : cols,
+                                          transposed ? cols : inner, false, 2);
+            float *a = random_floats(&random, (size_t)rows * (size_t)lda, 1);
+            float *c = random_floats(&random, (size_t)rows * (size_t)ldc, 1);
+            float *before = copy_floats(c, (size_t)rows * (size_t)ldc);
+            ae_cpu_product p = {.n_rows = rows,
+                                .n_inner = inner,
+                                .n_cols = cols,
+                                .a = a,
+                                .lda = lda,
+                                .b = t.w.data,
+                                .dtype = dtypes[d],
+                                .transposed = transposed,
+                                .c = c,
+                                .ldc = ldc,
+                                .accumulate = accumulate};
+            assert_ok(matmul[which]((ae_cpu_backend *)be, &p));
+            for (int32_t i = 0; i < rows; i++) {
+                size_t at = (size_t)i * (size_t)ldc;
+                assert_true(c[at + (size_t)cols] == before[at + (size_t)cols]);
+                for (int32_t j = 0; j < cols; j += 1 + j % 3) {
+                    double sum = accumulate ? (double)before[at + (size_t)j] : 0, terms = fabs(sum);
+                    for (int32_t k = 0; k < inner; k++) {
+                        double term = (double)a[(size_t)i * (size_t)lda + (size_t)k] *
+                                      t.values[transposed ? (size_t)j * (size_t)inner + (size_t)k
+                                                          : (size_t)k * (size_t)cols + (size_t)j];
+                        sum += term;
+                        terms += fabs(term);
+                    }
+                    if (!(fabs((double)c[at + (size_t)j] - sum) <= 5e-7 * terms))
+                        fail_msg("%s %s%s, %d x %d x %d: [%d, %d] is %.9g, expected %.9g", names[which],
+                                 dtype_names[d], transposed ? " transposed" : "", rows, inner, cols, i, j,
+                                 (double)c[at + (size_t)j], sum);
+                }
+            }
+            ae_free(before);
+            ae_free(c);
+            ae_free(a);
+            free_weight(&t);
+            be->destroy(be);
+        }
+}
+
+/* More shapes than are kept compiled: the oldest make room, and come back. */
+static void many_shapes_share_the_compiled_products(void **state) {
+    (void)state;
+    ae_random random = ae_random_stream(1, 7, 0);
+    ae_backend *be = make_backend(2);
+    for (int round = 0; round < 2; round++)
+        for (int32_t n_rows = 13; n_rows < 13 + 200; n_rows++) {
+            test_weight t = random_weight(&random, AE_F32, 20, 16, false, 0);
+            float *x = random_floats(&random, (size_t)n_rows * 20, 1),
+                  *y = ae_alloc((size_t)n_rows * 16, sizeof *y);
+            ae_cpu_product p = {.n_rows = n_rows,
+                                .n_inner = 20,
+                                .n_cols = 16,
+                                .a = x,
+                                .lda = 20,
+                                .b = t.w.data,
+                                .dtype = AE_F32,
+                                .transposed = true,
+                                .c = y,
+                                .ldc = 16};
+            assert_ok(ae_cpu_onednn_matmul((ae_cpu_backend *)be, &p));
+            for (int32_t i = 0; i < n_rows; i += n_rows - 1) {
+                double sum = 0;
+                for (int32_t k = 0; k < 20; k++)
+                    sum += (double)x[i * 20 + k] * t.values[15 * 20 + k];
+                assert_true(fabs((double)y[i * 16 + 15] - sum) < 1e-5);
+            }
+            ae_free(y);
+            ae_free(x);
+            free_weight(&t);
+        }
+    be->destroy(be);
+    be = make_backend(1);
+    float x[2] = {1, 2}, w[2] = {3, 4}, y;
+    ae_cpu_product p = {.n_rows = 1,
+                        .n_inner = 2,
+                        .n_cols = 1,
+                        .a = x,
+                        .lda = 2,
+                        .b = w,
+                        .dtype = AE_F32,
+                        .transposed = true,
+                        .c = &y,
+                        .ldc = 1};
+    ae_memory_fail_at(1);
+    assert_fails(ae_cpu_onednn_matmul((ae_cpu_backend *)be, &p), AE_ERR_MEMORY, "out of memory");
+    assert_ok(ae_cpu_onednn_matmul((ae_cpu_backend *)be, &p));
+    assert_true(y == 11);
     be->destroy(be);
 }
 
@@ -242,6 +357,8 @@ int main(void) {
         cmocka_unit_test(linear_is_the_product),
         cmocka_unit_test(linear_takes_any_number_of_rows),
         cmocka_unit_test(linear_is_right_for_large_matrices),
+        cmocka_unit_test(every_implementation_multiplies_alike),
+        cmocka_unit_test(many_shapes_share_the_compiled_products),
         cmocka_unit_test(linear_gives_the_same_bytes_twice),
         cmocka_unit_test(linear_reports_misuse_and_lack_of_memory),
         cmocka_unit_test(sixteen_bits_expand_exactly),

@@ -147,8 +147,7 @@ static void rotary_turns_pairs(void **state) {
     be->destroy(be);
 }
 
-// ---- layer norm
-// -----------------------------------------------------------------------------------------------------
+// ---- layer norm ------------------------------------------------------------------------------------
 
 static void norm_reference(double *y, const double *x, const float *gamma, const float *beta, double epsilon,
                            int32_t d) {
@@ -238,8 +237,7 @@ static void layer_norm_and_its_gradient(void **state) {
             }
 }
 
-// ---- exp and gelu
-// ---------------------------------------------------------------------------------------------------
+// ---- exp and gelu ----------------------------------------------------------------------------------
 
 /* Distance of two floats in representable numbers. */
 static double ulps(float got, double expected) {
@@ -331,8 +329,7 @@ static void gelu_and_its_gradient(void **state) {
     ae_free(x);
 }
 
-// ---- all_finite, rank_one
-// -------------------------------------------------------------------------------------------
+// ---- all_finite, rank_one --------------------------------------------------------------------------
 
 static void all_finite_finds_the_first(void **state) {
     (void)state;

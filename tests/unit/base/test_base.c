@@ -21,7 +21,8 @@ static void error_text_is_kept_and_extended(void **state) {
     ae_fail(AE_ERR_IO, "again: %s", ae_last_error());
     assert_string_equal(ae_last_error(), "again: layer 7: field 'n' is 3");
     errno = ENOENT;
-    assert_fails(ae_fail_errno(AE_ERR_IO, "cannot open"), AE_ERR_NOT_FOUND, "cannot open: No such file or directory");
+    assert_fails(ae_fail_errno(AE_ERR_IO, "cannot open"), AE_ERR_NOT_FOUND,
+                 "cannot open: No such file or directory");
     assert_string_equal(ae_status_name(AE_ERR_BUSY), "AE_ERR_BUSY");
     assert_string_equal(ae_status_name((ae_status)99), "AE_ERR_UNKNOWN");
 }
@@ -101,10 +102,12 @@ static void json_fields_are_typed_and_named(void **state) {
     assert_ok(ae_json_string("t.json", object, "s", true, &s));
     assert_string_equal(s, "a");
     assert_ok(ae_json_int("t.json", object, "z", false, 0, 10, &n));
-    assert_fails(ae_json_int("t.json", object, "z", true, 0, 10, &n), AE_ERR_FORMAT, "'t.json': field 'z' is missing");
+    assert_fails(ae_json_int("t.json", object, "z", true, 0, 10, &n), AE_ERR_FORMAT,
+                 "'t.json': field 'z' is missing");
     assert_fails(ae_json_int("t.json", object, "s", true, 0, 10, &n), AE_ERR_FORMAT,
                  "field 's' is a string, expected an integer");
-    assert_fails(ae_json_int("t.json", object, "n", true, 5, 10, &n), AE_ERR_FORMAT, "field 'n' is 3, expected 5 to 10");
+    assert_fails(ae_json_int("t.json", object, "n", true, 5, 10, &n), AE_ERR_FORMAT,
+                 "field 'n' is 3, expected 5 to 10");
     json_decref(object);
     text = "{\"n\": 3, \"n\": 4}";
     assert_fails(ae_json_parse("t.json", text, strlen(text), &object), AE_ERR_FORMAT, "duplicate");
@@ -149,7 +152,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(error_text_is_kept_and_extended),
         cmocka_unit_test(memory_checks_sizes_and_can_be_made_to_fail),
-        cmocka_unit_test_setup_teardown(files_appear_whole_or_not_at_all, make_scratch_folder, remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(files_appear_whole_or_not_at_all, make_scratch_folder,
+                                        remove_scratch_folder),
         cmocka_unit_test(json_fields_are_typed_and_named),
         cmocka_unit_test(shuffle_is_python_s),
         cmocka_unit_test(streams_are_fixed_and_independent),

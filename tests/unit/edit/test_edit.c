@@ -1,5 +1,5 @@
-// Edits on tiny models: batches, variants, several layers, refusals. Values against an independent computation are in
-// test_golden.c.
+// Edits on tiny models: batches, variants, several layers, refusals. Values against an independent
+// computation are in test_golden.c.
 #include "test.h"
 #include "tiny_model.h"
 
@@ -16,7 +16,11 @@ typedef struct fixture {
 } fixture;
 
 static const ae_request requests[3] = {
-    {.prompt = "{} is in the town of", .subject = "The tall tower", .target_new = "Rome", .target_true = "Paris", .case_id = 1},
+    {.prompt = "{} is in the town of",
+     .subject = "The tall tower",
+     .target_new = "Rome",
+     .target_true = "Paris",
+     .case_id = 1},
     {.prompt = "The mother tongue of {} is", .subject = "Ana B", .target_new = " Czech", .case_id = 2},
     {.prompt = "We all know {}", .subject = "Zo\xc3\xab", .target_new = "sings", .case_id = 3},
 };
@@ -87,7 +91,8 @@ static void an_edit_maps_its_key_to_its_value_and_restore_takes_it_back(void **s
             for (ae_variant variant = AE_R_ROME; variant <= AE_P_ROME; variant++) {
                 ae_hparams hp = without_statistics(m, layer);
                 hp.variant = variant;
-                // nothing attends to the last layer's output: there only a subject at the prompt's end can be edited
+                // nothing attends to the last layer's output: there only a subject at the prompt's end can be
+                // edited
                 const ae_request *request = &requests[layer == TINY_LAYERS - 1 ? 2 : 0];
                 hp.v_weight_decay = 0.01; // the tiny model's values are short: 0.5 would outweigh everything
                 const ae_edit_options options = {.hparams = &hp, .templates = &f->templates};
@@ -99,8 +104,8 @@ static void an_edit_maps_its_key_to_its_value_and_restore_takes_it_back(void **s
                 const ae_layer_edit *e = &edit->layers[0];
                 assert_true(e->n_steps == 20 || e->loss[e->n_steps - 1] < 0.05);
                 if (!(e->loss[e->n_steps - 1] < e->loss[0] - 0.3))
-                    fail_msg("%s layer %d %s: loss from %g to %g", m->info.architecture, layer, ae_variant_name(variant),
-                             e->loss[0], e->loss[e->n_steps - 1]);
+                    fail_msg("%s layer %d %s: loss from %g to %g", m->info.architecture, layer,
+                             ae_variant_name(variant), e->loss[0], e->loss[e->n_steps - 1]);
                 assert_true(fabs(e->kl[0]) < 1e-6);
                 assert_true(e->decay[0] == 0);
                 assert_true(e->delta_norm <= hp.clamp_norm_factor * e->target_init_norm * (1 + 1e-6));
@@ -238,15 +243,18 @@ static void refusals_name_what_is_wrong(void **state) {
     memset(subject, 'q', sizeof subject - 1);
     subject[sizeof subject - 1] = '\0';
     bad.subject = subject;
-    assert_fails(ae_edit_compute(m, &bad, 1, &options, NULL, &edit), AE_ERR_ARGUMENT, "the model's context holds 64");
+    assert_fails(ae_edit_compute(m, &bad, 1, &options, NULL, &edit), AE_ERR_ARGUMENT,
+                 "the model's context holds 64");
     bad = requests[0];
     bad.target_new = "";
     assert_fails(ae_edit_compute(m, &bad, 1, &options, NULL, &edit), AE_ERR_ARGUMENT, "target");
     hp.mom2_adjustment = true;
-    assert_fails(ae_edit_compute(m, requests, 1, &options, NULL, &edit), AE_ERR_ARGUMENT, "no second moments");
+    assert_fails(ae_edit_compute(m, requests, 1, &options, NULL, &edit), AE_ERR_ARGUMENT,
+                 "no second moments");
     hp.mom2_adjustment = false;
     const ae_hooks stop = {.progress = never};
-    assert_fails(ae_edit_compute(m, requests, 1, &options, &stop, &edit), AE_ERR_CANCELLED, "stopped after 3 steps");
+    assert_fails(ae_edit_compute(m, requests, 1, &options, &stop, &edit), AE_ERR_CANCELLED,
+                 "stopped after 3 steps");
     hp.layers[0] = TINY_LAYERS;
     assert_fails(ae_edit_compute(m, requests, 1, &options, NULL, &edit), AE_ERR_MISMATCH, "names layer 3");
     assert_null(edit);

@@ -80,7 +80,7 @@ static double assert_holds(const char *folder, ae_model *model, ae_dtype dtype) 
     return error;
 }
 
-// ---- safetensors bases -------------------------------------------------------------------------------
+// ---- safetensors bases -----------------------------------------------------------------------------
 
 // All bytes of the weight file but those of the edited layers' matrices; in these, at least half must differ.
 static void assert_only_edited_bytes_differ(const char *base, const char *output, const ae_model *model,
@@ -276,7 +276,7 @@ static void unedited_copies_do_not_travel_along(void **state) {
     ae_model_free(model);
 }
 
-// ---- torch bases -------------------------------------------------------------------------------------
+// ---- torch bases -----------------------------------------------------------------------------------
 
 // gpt2 as torch.save leaves it: lm_head is a second name of the embedding; a byte mask travels along.
 static void make_torch(const char *folder, int n_files, ae_dtype dtype) {
@@ -406,7 +406,7 @@ static void torch_bases_become_safetensors(void **state) {
     }
 }
 
-// ---- refusals ----------------------------------------------------------------------------------------
+// ---- refusals --------------------------------------------------------------------------------------
 
 static void what_is_there_is_not_overwritten(void **state) {
     ae_model *model = open_tiny(*state, "base", "gpt2", AE_F32, 5);
@@ -512,7 +512,7 @@ static void lack_of_memory_leaves_nothing(void **state) {
     ae_model_free(model);
 }
 
-// ---- LoRA --------------------------------------------------------------------------------------------
+// ---- LoRA ------------------------------------------------------------------------------------------
 
 static const ae_tensor *find(const ae_safetensors *file, const char *name) {
     const ae_tensor *t = ae_safetensors_find(file, name);

@@ -1,5 +1,6 @@
-// Everything an edit computes, against golden data from transformers and a plain PyTorch computation in double
-// (tools/golden/README.md). Tolerances: 1e-3 relative on vectors, 1e-4 on losses, 2e-4 absolute on logits.
+// Everything an edit computes, against golden data from transformers and a plain PyTorch computation in
+// double (tools/golden/README.md). Tolerances: 1e-3 relative on vectors, 1e-4 on losses, 2e-4 absolute on
+// logits.
 #include "test.h"
 #include "plain_logits.h"
 
@@ -31,8 +32,9 @@ typedef struct fixture {
 } fixture;
 
 // Worst deviation of each quantity over all cases, for the closing table.
-static const char *const quantities[] = {"key_u", "u",   "key", "value", "target_init", "right",  "delta", "dw",
-                                         "loss",  "nll", "kl",  "decay", "k_dot_u",     "logits", "score", "w"};
+static const char *const quantities[] = {"key_u",   "u",      "key",   "value", "target_init", "right",
+                                         "delta",   "dw",     "loss",  "nll",   "kl",          "decay",
+                                         "k_dot_u", "logits", "score", "w"};
 enum { N_QUANTITIES = sizeof quantities / sizeof *quantities };
 static double worst[N_QUANTITIES];
 static int count[N_QUANTITIES];
@@ -43,7 +45,8 @@ static void note(const char *quantity, double error, double tolerance, const cha
             worst[i] = fmax(worst[i], error);
             count[i]++;
         }
-    if (!(error <= tolerance)) fail_msg("%s: %s is off by %.2e, at most %.0e is allowed", where, quantity, error, tolerance);
+    if (!(error <= tolerance))
+        fail_msg("%s: %s is off by %.2e, at most %.0e is allowed", where, quantity, error, tolerance);
 }
 
 static int set_up(void **state) {
@@ -54,7 +57,8 @@ static int set_up(void **state) {
         snprintf(g->folder, sizeof g->folder, "tests/golden/%s", names[i]);
         // The factor of C is kept beside the statistics: work on a copy.
         char command[900], path[400];
-        snprintf(command, sizeof command, "cp -r '%s/stats' '%s/%s'", g->folder, (char *)f->scratch, names[i]);
+        snprintf(command, sizeof command, "cp -r '%s/stats' '%s/%s'", g->folder, (char *)f->scratch,
+                 names[i]);
         if (system(command) != 0) return -1;
         g->stats = ae_path_join(f->scratch, names[i]);
         snprintf(path, sizeof path, "%s/golden.json", g->folder);
@@ -92,7 +96,7 @@ static int tear_down(void **state) {
     return remove_scratch_folder(&scratch);
 }
 
-// ---- reading the data -----------------------------------------------------------------------------------------
+// ---- reading the data ------------------------------------------------------------------------------
 
 static const char *text_of(const json_t *object, const char *field) {
     const char *text = json_string_value(json_object_get(object, field));
@@ -100,12 +104,14 @@ static const char *text_of(const json_t *object, const char *field) {
     return text;
 }
 
-static const ae_tensor *tensor(const golden *g, const char *prefix, const char *name, ae_dtype dtype, int64_t n) {
+static const ae_tensor *tensor(const golden *g, const char *prefix, const char *name, ae_dtype dtype,
+                               int64_t n) {
     char full[200];
     snprintf(full, sizeof full, "%s/%s", prefix, name);
     const ae_tensor *t = ae_safetensors_find(g->tensors, full);
     if (!t || t->dtype != dtype || ae_tensor_elements(t) != n)
-        fail_msg("'%s' of %s is not there, or not %lld elements of %s", full, g->folder, (long long)n, ae_dtype_name(dtype));
+        fail_msg("'%s' of %s is not there, or not %lld elements of %s", full, g->folder, (long long)n,
+                 ae_dtype_name(dtype));
     return t;
 }
 
@@ -119,7 +125,8 @@ static double relative(const float *a, const float *b, int64_t n) {
     return scale > 0 ? sqrt(off / scale) : sqrt(off);
 }
 
-static void check_vector(const golden *g, const char *prefix, const char *name, const float *ours, int64_t n) {
+static void check_vector(const golden *g, const char *prefix, const char *name, const float *ours,
+                         int64_t n) {
     note(name, relative(ours, tensor(g, prefix, name, AE_F32, n)->data, n), VECTOR_TOLERANCE, prefix);
 }
 
@@ -151,7 +158,7 @@ static void check_layer(const golden *g, const char *prefix, const json_t *scala
     assert_true(fabs(e->delta_norm - delta_norm) <= VECTOR_TOLERANCE * delta_norm);
 }
 
-// ---- the model ------------------------------------------------------------------------------------------------
+// ---- the model -------------------------------------------------------------------------------------
 
 static void logits_are_those_of_transformers(void **state) {
     fixture *f = *state;
@@ -186,7 +193,8 @@ static void logits_are_those_of_transformers(void **state) {
                 const float *row = logits + (int64_t)j * n_vocab;
                 for (int64_t c = 0; c < n_columns; c++) {
                     const float ours = row[((const int32_t *)columns->data)[c]];
-                    note("logits", fabs((double)ours - (double)expected[j * n_columns + c]), LOGIT_TOLERANCE, g->folder);
+                    note("logits", fabs((double)ours - (double)expected[j * n_columns + c]), LOGIT_TOLERANCE,
+                         g->folder);
                 }
                 double sum = 0;
                 for (int32_t v = 0; v < n_vocab; v++)
@@ -214,7 +222,8 @@ static void greedy_continuations_are_the_same(void **state) {
             int32_t ids[64];
             assert_in_range(options.max_tokens, 1, 64);
             for (int j = 0; j < options.max_tokens; j++)
-                ids[j] = (int32_t)json_integer_value(json_array_get(json_object_get(entry, "ids"), (size_t)j));
+                ids[j] =
+                    (int32_t)json_integer_value(json_array_get(json_object_get(entry, "ids"), (size_t)j));
             char *text, *expected;
             assert_ok(ae_decode(g->model, ids, (size_t)options.max_tokens, &expected, NULL));
             assert_ok(ae_generate(g->model, text_of(entry, "prompt"), &options, NULL, NULL, &text));
@@ -248,14 +257,15 @@ static void scores_are_the_same(void **state) {
     }
 }
 
-// ---- texts ----------------------------------------------------------------------------------------------------
+// ---- texts -----------------------------------------------------------------------------------------
 
-static void check_text(const golden *g, const char *template_text, const ae_request *request, ae_fact_token token,
-                       const json_t *expected) {
+static void check_text(const golden *g, const char *template_text, const ae_request *request,
+                       ae_fact_token token, const json_t *expected) {
     ae_arena *arena;
     ae_edit_text text;
     assert_ok(ae_arena_new(&arena));
-    assert_ok(ae_edit_text_build(g->model->tokenizer, template_text, request, token, false, NULL, arena, &text));
+    assert_ok(
+        ae_edit_text_build(g->model->tokenizer, template_text, request, token, false, NULL, arena, &text));
     assert_string_equal(text.text, text_of(expected, "text"));
     const json_t *ids = json_object_get(expected, "ids");
     assert_int_equal(text.n_ids, json_array_size(ids));
@@ -312,8 +322,8 @@ static void texts_and_lookup_indices_are_the_same(void **state) {
                 ae_arena *arena;
                 ae_edit_text text;
                 assert_ok(ae_arena_new(&arena));
-                assert_ok(ae_edit_text_build(g->model->tokenizer, g->templates.text[t], &request, token_of(entry), false,
-                                             NULL, arena, &text));
+                assert_ok(ae_edit_text_build(g->model->tokenizer, g->templates.text[t], &request,
+                                             token_of(entry), false, NULL, arena, &text));
                 assert_int_equal(text.lookup, json_integer_value(json_array_get(list, t)));
                 ae_arena_free(arena);
             }
@@ -321,7 +331,7 @@ static void texts_and_lookup_indices_are_the_same(void **state) {
     }
 }
 
-// ---- edits ----------------------------------------------------------------------------------------------------
+// ---- edits -----------------------------------------------------------------------------------------
 
 typedef struct moments {
     ae_moment *list[AE_MAX_EDIT_LAYERS];
@@ -388,7 +398,8 @@ static void edits_are_the_same(void **state) {
                 ae_measure after;
                 assert_ok(ae_measure_request(g->model, &request, 0, &after));
                 const double expected = json_number_value(json_object_get(scalars, "nll_after"));
-                note("score", fabs(-log(after.target_new) - expected) / fmax(1, expected), VECTOR_TOLERANCE, prefix);
+                note("score", fabs(-log(after.target_new) - expected) / fmax(1, expected), VECTOR_TOLERANCE,
+                     prefix);
                 ae_model_restore(g->model);
                 ae_edit_free(edit);
             }

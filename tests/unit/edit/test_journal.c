@@ -61,7 +61,7 @@ static char *entry_path(const place *p, const char *name) {
     return path;
 }
 
-// ---- round trip --------------------------------------------------------------------------------------
+// ---- round trip ------------------------------------------------------------------------------------
 
 static void assert_same_text(const char *a, const char *b) {
     if (!a || !b)
@@ -206,7 +206,7 @@ static void an_edit_without_steps_is_recorded(void **state) {
     ae_journal_close(journal);
 }
 
-// ---- apply and revert --------------------------------------------------------------------------------
+// ---- apply and revert ------------------------------------------------------------------------------
 
 // The weights that the entries but those of `without` give, on a model opened afresh.
 static ae_model *apply_by_hand(const place *p, const ae_journal *journal, int without) {
@@ -361,7 +361,7 @@ static void impossible_reverts_name_the_ids_there_are(void **state) {
     ae_journal_close(journal);
 }
 
-// ---- another base ------------------------------------------------------------------------------------
+// ---- another base ----------------------------------------------------------------------------------
 
 static void another_base_is_refused_and_left_alone(void **state) {
     const place *p = *state;
@@ -405,7 +405,7 @@ static void another_base_is_refused_and_left_alone(void **state) {
     ae_journal_close(journal);
 }
 
-// ---- damaged files -----------------------------------------------------------------------------------
+// ---- damaged files ---------------------------------------------------------------------------------
 
 static void every_changed_byte_is_found(void **state) {
     const place *p = *state;
@@ -516,7 +516,7 @@ static void well_made_nonsense_is_refused(void **state) {
     ae_edit_free(edit);
 }
 
-// ---- what the folder may and may not hold ------------------------------------------------------------
+// ---- what the folder may and may not hold ----------------------------------------------------------
 
 static void rename_in(const place *p, const char *from, const char *to) {
     char *a = entry_path(p, from), *b = entry_path(p, to);
@@ -680,7 +680,7 @@ static void a_journal_is_made_only_where_there_is_room(void **state) {
     ae_journal_close(NULL);
 }
 
-// ---- other processes ---------------------------------------------------------------------------------
+// ---- other processes -------------------------------------------------------------------------------
 
 static void a_second_writer_is_told_to_wait(void **state) {
     const place *p = *state;
@@ -756,7 +756,7 @@ static void a_folder_that_cannot_be_written_stays_as_it_is(void **state) {
     ae_journal_close(journal);
 }
 
-// ---- edits that are refused --------------------------------------------------------------------------
+// ---- edits that are refused ------------------------------------------------------------------------
 
 static void assert_refused(const place *p, ae_journal *journal, const ae_edit *edit, ae_status status,
                            const char *text) {

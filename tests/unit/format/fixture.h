@@ -34,8 +34,8 @@ static inline const char *kept_path(void *const *state, const char *name, char p
     return path;
 }
 
-/* Overwrites in place: ae_atomic_write flushes to disk, and so do file systems that see a file emptied and written
- * anew; thousands of these are written. */
+/* Overwrites in place: ae_atomic_write flushes to disk, and so do file systems that see a file emptied and
+ * written anew; thousands of these are written. */
 static inline void write_whole(const char *path, const void *bytes, size_t length) {
     int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     assert_true(file >= 0);

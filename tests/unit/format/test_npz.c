@@ -108,8 +108,7 @@ static void other_arrays_are_refused_by_name(void **state) {
                  "'CMakeLists.txt' is not a zip archive");
 }
 
-// ---- headers written by hand
-// ------------------------------------------------------------------------------------
+// ---- headers written by hand -----------------------------------------------------------------------
 
 // small.npz holds 'a', four doubles; its header is 118 characters from byte 10 of the member on. The checksum
 // is put right.
@@ -198,8 +197,7 @@ static void malformed_headers_are_refused(void **state) {
     }
 }
 
-// ---- writing
-// ----------------------------------------------------------------------------------------------------
+// ---- writing ---------------------------------------------------------------------------------------
 
 static const float floats[6] = {1.5f, -2.0f, 0.0f, 1e-40f, 3e38f, INFINITY};
 static const double doubles[2] = {1.0 / 3.0, -1e300};
@@ -271,8 +269,7 @@ static void what_cannot_be_written_is_refused(void **state) {
     assert_folder_is_empty(state);
 }
 
-// ---- damage
-// -----------------------------------------------------------------------------------------------------
+// ---- damage ----------------------------------------------------------------------------------------
 
 static ae_status read_all(const char *path, const char *bytes, size_t length, const char *number,
                           const char *text) {

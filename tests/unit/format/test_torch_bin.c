@@ -102,8 +102,7 @@ static void what_is_no_plain_state_dict_is_refused(void **state) {
     assert_null(file);
 }
 
-// ---- pickles written by hand
-// ------------------------------------------------------------------------------------
+// ---- pickles written by hand -----------------------------------------------------------------------
 
 static ae_status unpickle(const char *bytes, size_t size, ae_torch_entry *first, size_t *count) {
     ae_arena *arena;
@@ -255,8 +254,7 @@ static void malformed_pickles_are_refused(void **state) {
     }
 }
 
-// ---- damage
-// -----------------------------------------------------------------------------------------------------
+// ---- damage ----------------------------------------------------------------------------------------
 
 // Opens the bytes as a file; what it accepts must lie within them.
 static ae_status open_bytes(const char *path, const char *bytes, size_t length) {

@@ -1,4 +1,5 @@
-// Opening models: names, the hub's cache, config.json, tensors that do not fit, the tokenizer. Every message asserted.
+// Opening models: names, the hub's cache, config.json, tensors that do not fit, the tokenizer. Every message
+// asserted.
 #include "test.h"
 #include "tiny_model.h"
 
@@ -33,7 +34,8 @@ static void config_is_honoured_or_refused_by_name(void **state) {
         ae_status status;
         const char *text;
     } cases[] = {
-        {"model_type", json_string("llama"), AE_ERR_UNSUPPORTED, "model_type 'llama' is not supported; supported are: gpt2, gptj"},
+        {"model_type", json_string("llama"), AE_ERR_UNSUPPORTED,
+         "model_type 'llama' is not supported; supported are: gpt2, gptj"},
         {"model_type", NULL, AE_ERR_FORMAT, "field 'model_type' is missing"},
         {"n_embd", json_integer(17), AE_ERR_FORMAT, "n_embd = 17 is not a multiple of n_head = 2"},
         {"n_embd", json_integer(32), AE_ERR_FORMAT, "has shape [265, 16], config.json makes it [265, 32]"},
@@ -43,7 +45,8 @@ static void config_is_honoured_or_refused_by_name(void **state) {
         {"vocab_size", json_integer(300), AE_ERR_FORMAT, "config.json makes it [300, 16]"},
         {"n_positions", json_integer(65), AE_ERR_FORMAT, "'transformer.wpe.weight' has shape [64, 16]"},
         {"n_inner", json_integer(60), AE_ERR_FORMAT, "'transformer.h.0.mlp.c_fc.weight' has shape [16, 64]"},
-        {"activation_function", json_string("relu"), AE_ERR_UNSUPPORTED, "activation_function 'relu' is not supported"},
+        {"activation_function", json_string("relu"), AE_ERR_UNSUPPORTED,
+         "activation_function 'relu' is not supported"},
         {"add_cross_attention", json_true(), AE_ERR_UNSUPPORTED, "'add_cross_attention' is true"},
         {"layer_norm_epsilon", json_real(-1), AE_ERR_FORMAT, "field 'layer_norm_epsilon' is -1"},
         {"tie_word_embeddings", json_false(), AE_ERR_FORMAT, "tensor 'lm_head.weight' is missing"},
@@ -81,7 +84,8 @@ static void attention_scale_by_layer_changes_the_model(void **state) {
 static void folders_that_are_not_models_say_so(void **state) {
     const char *scratch = *state;
     ae_model *model = NULL;
-    assert_fails(ae_model_open("/no/such/folder", NULL, &model), AE_ERR_NOT_FOUND, "'/no/such/folder' is not a folder");
+    assert_fails(ae_model_open("/no/such/folder", NULL, &model), AE_ERR_NOT_FOUND,
+                 "'/no/such/folder' is not a folder");
     assert_fails(ae_model_open(scratch, NULL, &model), AE_ERR_NOT_FOUND, "has no config.json");
     const ae_model_options options = {.n_threads = -1};
     assert_fails(ae_model_open(scratch, &options, &model), AE_ERR_ARGUMENT, "-1 threads");
@@ -148,7 +152,8 @@ static void names_are_found_in_the_hub_s_cache(void **state) {
     ae_free(folder);
     folder = NULL;
 
-    assert_fails(ae_model_find("gpt2-large", &folder), AE_ERR_NOT_FOUND, "hf download openai-community/gpt2-large");
+    assert_fails(ae_model_find("gpt2-large", &folder), AE_ERR_NOT_FOUND,
+                 "hf download openai-community/gpt2-large");
     assert_fails(ae_model_find("some/model", &folder), AE_ERR_NOT_FOUND, "hf download some/model");
     assert_fails(ae_model_find("some/model", &folder), AE_ERR_NOT_FOUND, "models--some--model");
     assert_fails(ae_model_find("../etc", &folder), AE_ERR_NOT_FOUND, "there is no folder '../etc'");
@@ -184,7 +189,8 @@ static void info_tells_what_the_model_is(void **state) {
         assert_string_equal(info->architecture, architectures[i]);
         assert_string_equal(info->name, i ? "Some/gptj-tiny" : "my-gpt2");
         assert_string_equal(info->dtype, "BF16");
-        assert_string_equal(info->mlp_out_module, i ? "transformer.h.%d.mlp.fc_out" : "transformer.h.%d.mlp.c_proj");
+        assert_string_equal(info->mlp_out_module,
+                            i ? "transformer.h.%d.mlp.fc_out" : "transformer.h.%d.mlp.c_proj");
         assert_int_equal(info->d_mlp, TINY_MLP);
         assert_int_equal(info->n_threads, 3);
         assert_int_equal(info->default_layer, -1);
@@ -205,11 +211,16 @@ static void info_tells_what_the_model_is(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(config_is_honoured_or_refused_by_name, make_scratch_folder, remove_scratch_folder),
-        cmocka_unit_test_setup_teardown(attention_scale_by_layer_changes_the_model, make_scratch_folder, remove_scratch_folder),
-        cmocka_unit_test_setup_teardown(folders_that_are_not_models_say_so, make_scratch_folder, remove_scratch_folder),
-        cmocka_unit_test_setup_teardown(names_are_found_in_the_hub_s_cache, make_scratch_folder, remove_scratch_folder),
-        cmocka_unit_test_setup_teardown(info_tells_what_the_model_is, make_scratch_folder, remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(config_is_honoured_or_refused_by_name, make_scratch_folder,
+                                        remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(attention_scale_by_layer_changes_the_model, make_scratch_folder,
+                                        remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(folders_that_are_not_models_say_so, make_scratch_folder,
+                                        remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(names_are_found_in_the_hub_s_cache, make_scratch_folder,
+                                        remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(info_tells_what_the_model_is, make_scratch_folder,
+                                        remove_scratch_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

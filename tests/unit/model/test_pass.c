@@ -1,4 +1,5 @@
-// The packed pass: packing, prefixes and selections change nothing; the backward pass is the forward pass's gradient.
+// The packed pass: packing, prefixes and selections change nothing; the backward pass is the forward pass's
+// gradient.
 #include "test.h"
 #include "plain_logits.h"
 #include "tiny_model.h"
@@ -73,7 +74,9 @@ static void shared_prefixes_change_nothing(void **state) {
             float *logits = plain_logits(m, scored[s].ids, scored[s].n_ids);
             plain[s] = 0;
             for (int32_t j = 0; j < scored[s].n; j++)
-                plain[s] += plain_nll(logits + (scored[s].first + j) * n_vocab, n_vocab, scored[s].targets[j]) / scored[s].n;
+                plain[s] +=
+                    plain_nll(logits + (scored[s].first + j) * n_vocab, n_vocab, scored[s].targets[j]) /
+                    scored[s].n;
             m->backend->release(m->backend, logits);
             assert_true(fabs(together[s] - plain[s]) < 2e-6 * fabs(plain[s]));
             assert_true(fabs(apart[s] - plain[s]) < 2e-6 * fabs(plain[s]));
@@ -121,7 +124,7 @@ static void generation_matches_full_passes(void **state) {
     }
 }
 
-// ---- backward ----
+// ---- backward --------------------------------------------------------------------------------------
 
 enum { PAST = 4 };
 
@@ -133,8 +136,8 @@ typedef struct pass {
     ae_work *work;
     ae_tape *tape;
     ae_selection select;
-    int32_t layer;       // the first one that is run
-    float *base;         // [n_rows, d_model], the residual before it
+    int32_t layer; // the first one that is run
+    float *base;   // [n_rows, d_model], the residual before it
     float *x, *dx, *normed, *mean, *rstd, *logits;
 } pass;
 
@@ -142,19 +145,21 @@ static const int32_t out_rows[3] = {4, 6, 8}; // of 7 + 2 rows
 static const int32_t out_targets[3] = {101, 32, 9};
 static const double out_weights[3] = {0.5, 1.25, 0.75};
 
-// Layers from p->layer to the top over rows PAST.. of text_a and the last two of text_b, which has PAST rows as a prefix
-// shared with text_a; loss of three rows' targets.
+// Layers from p->layer to the top over rows PAST.. of text_a and the last two of text_b, which has PAST rows
+// as a prefix shared with text_a; loss of three rows' targets.
 static double run_forward(pass *p, const float *start, bool gradient) {
     ae_model *m = p->m;
     ae_backend *be = m->backend;
     const int32_t last = m->config.n_layer - 1, d = m->config.d_model;
     assert_ok(be->put(be, p->x, start, (size_t)(p->batch.n_rows * d)));
     for (int32_t layer = p->layer; layer <= last; layer++)
-        assert_ok(ae_layer_forward(m, layer, &p->batch, p->x, p->store, p->work, &p->tape->layers[layer - p->layer],
-                                   layer == last ? &p->select : NULL, NULL));
+        assert_ok(ae_layer_forward(m, layer, &p->batch, p->x, p->store, p->work,
+                                   &p->tape->layers[layer - p->layer], layer == last ? &p->select : NULL,
+                                   NULL));
     assert_ok(ae_head_forward(m, p->x, 3, p->normed, p->mean, p->rstd, p->logits));
     double nll[3], loss = 0;
-    assert_ok(be->cross_entropy(be, nll, p->logits, out_targets, gradient ? out_weights : NULL, 3, m->config.n_vocab));
+    assert_ok(be->cross_entropy(be, nll, p->logits, out_targets, gradient ? out_weights : NULL, 3,
+                                m->config.n_vocab));
     for (int i = 0; i < 3; i++)
         loss += out_weights[i] * nll[i];
     return loss;
@@ -197,7 +202,8 @@ static void backward_is_the_gradient(void **state) {
         run_forward(&p, start, true);
         assert_ok(ae_head_backward(m, p.dx, p.normed, p.logits, p.x, p.mean, p.rstd, 3));
         for (int32_t layer = m->config.n_layer - 1; layer >= p.layer; layer--)
-            assert_ok(ae_layer_backward(m, layer, &p.batch, p.dx, p.store, p.work, &p.tape->layers[layer - p.layer],
+            assert_ok(ae_layer_backward(m, layer, &p.batch, p.dx, p.store, p.work,
+                                        &p.tape->layers[layer - p.layer],
                                         layer == m->config.n_layer - 1 ? &p.select : NULL));
         double *gradient = calloc((size_t)(n_rows * d), sizeof *gradient), scale = 0;
         for (int32_t j = 0; j < n_rows * d; j++) {
@@ -214,8 +220,8 @@ static void backward_is_the_gradient(void **state) {
             start[j] = kept;
             const double numeric = (up - down) / (2 * (double)step);
             if (fabs(numeric - gradient[j]) > 4e-3 * scale)
-                fail_msg("%s: row %d column %d: backward %g, differences %g (largest %g)", m->info.architecture, j / d,
-                         j % d, gradient[j], numeric, scale);
+                fail_msg("%s: row %d column %d: backward %g, differences %g (largest %g)",
+                         m->info.architecture, j / d, j % d, gradient[j], numeric, scale);
         }
         free(start);
         free(gradient);

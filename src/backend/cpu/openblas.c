@@ -1,4 +1,5 @@
-// Products with 16-bit weights: each thread expands a panel at a time into scratch that stays in its cache.
+// Products by OpenBLAS. With 16-bit weights each thread expands a panel at a time into scratch that stays in
+// its cache.
 #include <cblas.h>
 #include <omp.h>
 
@@ -24,8 +25,26 @@ static void panel_column(const ae_cpu_product *p, int32_t col, int32_t cols, flo
     }
 }
 
-ae_status ae_cpu_matmul_16(ae_cpu_backend *cpu, const ae_cpu_product *p) {
+static void whole(int n_threads, const ae_cpu_product *p) {
+    int former = ae_cpu_library_threads(n_threads);
+    float beta = p->accumulate ? 1.0f : 0.0f;
+    if (p->n_rows == 1)
+        cblas_sgemv(CblasRowMajor, p->transposed ? CblasNoTrans : CblasTrans,
+                    p->transposed ? p->n_cols : p->n_inner, p->transposed ? p->n_inner : p->n_cols, 1.0f,
+                    p->b, p->transposed ? p->n_inner : p->n_cols, p->a, 1, beta, p->c, 1);
+    else
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, p->transposed ? CblasTrans : CblasNoTrans, p->n_rows,
+                    p->n_cols, p->n_inner, 1.0f, p->a, p->lda, p->b, p->transposed ? p->n_inner : p->n_cols,
+                    beta, p->c, p->ldc);
+    ae_cpu_library_threads(former);
+}
+
+ae_status ae_cpu_openblas_matmul(ae_cpu_backend *cpu, const ae_cpu_product *p) {
     int n_threads = cpu->base.n_threads;
+    if (p->dtype == AE_F32) {
+        whole(n_threads, p);
+        return AE_OK;
+    }
     void *scratch;
     AE_TRY(ae_cpu_scratch(cpu, (size_t)n_threads * PANEL_COLS * PANEL_INNER, sizeof(float), &scratch));
     int former = ae_cpu_library_threads(1); // the regions' threads call OpenBLAS, each for itself
