@@ -7,7 +7,6 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cat include/aedile/*.h docs/*.md >"$folder/text.txt"
 cd "$folder"
-export OMP_WAIT_POLICY=passive # threads that wait give way: much faster where the machine is busy
 
 step() { printf '\n# %s\n' "$1"; }
 run() {

@@ -162,7 +162,7 @@ static int verify(ae_console *console, const values *v, ae_journal *journal, ae_
                                              ae_json_text(model ? ae_model_get_info(model)->name : NULL),
                                              "n_edits", (json_int_t)count, "n_active", (json_int_t)active));
     ae_console_clear(console);
-    printf("%s is sound: %zu edits, %zu active%s\n", v->common.journal, count, active,
+    printf("%s is sound: %zu edit%s, %zu active%s\n", v->common.journal, count, count == 1 ? "" : "s", active,
            model ? "; the model is their base" : "");
     return AE_EXIT_OK;
 }

@@ -72,7 +72,8 @@ static void print_model(const ae_session *session, const values *v) {
         printf(")\n");
     }
     if (session->journal)
-        printf("  journal       %s: %zu edits applied\n", v->common.journal, session->n_active);
+        printf("  journal       %s: %zu edit%s applied\n", v->common.journal, session->n_active,
+               session->n_active == 1 ? "" : "s");
     if (v->check) printf("  values        all finite\n");
     for (size_t i = 0; v->tensors && i < ae_model_tensor_count(session->model); i++) {
         const ae_tensor_info t = ae_model_tensor(session->model, i);

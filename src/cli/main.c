@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/console.h"
@@ -86,7 +87,17 @@ static int dispatch(int argc, char **argv) {
     return command ? run(command, argc - 1, argv + 1) : unknown_command(argv[1]);
 }
 
+// libgomp reads how its threads shall wait when it is loaded, before main. Its default, spinning, costs up to
+// twenty times the work itself on a machine that is busy otherwise (docs/performance.md): so the program
+// starts itself over, once, with threads that give way. Whoever has set a policy keeps it.
+static void give_way_when_waiting(char **argv) {
+    if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
+    if (setenv("OMP_WAIT_POLICY", "passive", 0) == 0) execv("/proc/self/exe", argv);
+    // Where there is no /proc it only is slower.
+}
+
 int main(int argc, char **argv) {
+    give_way_when_waiting(argv);
     const int code = dispatch(argc, argv);
     // A result that did not reach its file is a failure, whatever went well before.
     if (fflush(stdout) != 0 || ferror(stdout)) {

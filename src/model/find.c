@@ -135,7 +135,7 @@ static ae_status find_demo(char **folder) {
     program[length] = '\0';
     char *slash = strrchr(program, '/');
     if (slash) *slash = '\0';
-    static const char *const places[] = {"demo-model", "../share/aedile/demo"};
+    static const char *const places[] = {"demo", "../share/aedile/demo"};
     for (size_t i = 0; slash && i < sizeof places / sizeof *places; i++) {
         char *place = ae_path_join(program, places[i]);
         if (!place) return ae_no_memory();
@@ -146,7 +146,7 @@ static ae_status find_demo(char **folder) {
         ae_free(place);
     }
     return ae_fail(AE_ERR_NOT_FOUND,
-                   "the demo model is not beside the program ('%s/demo-model'): build it with "
+                   "the demo model is not beside the program ('%s/demo'): build it with "
                    "'make demo', or set AEDILE_DEMO to its folder",
                    slash ? program : "");
 }

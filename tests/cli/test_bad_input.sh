@@ -150,7 +150,7 @@ refused_request "prompt 'is' has no '\{\}'" --prompt is --subject x --target b
 refused_request "prompt '\{\} is \{\}' has more than one '\{\}'" --prompt '{} is {}' --subject x --target b
 refused_request "prompt 'a\{\} is': its '\{\}' must come first or follow a space" --prompt 'a{} is' --subject x --target b
 good=(--prompt '{} is' --subject x --target b)
-refused_request "'layers' names layer 4, but 'demo-model' has layers 0 to 3" "${good[@]}" --layer 4
+refused_request "'layers' names layer 4, but 'demo' has layers 0 to 3" "${good[@]}" --layer 4
 echo '["{}", "none"]' >templates.json
 refused_request "'templates\.json'" "${good[@]}" --templates templates.json
 refused_request ".*'nowhere\.json': No such file or directory" "${good[@]}" --templates nowhere.json
@@ -162,7 +162,9 @@ warns "^aedile: 'empty\.json'"
 echo '[{"prompt": "{} is", "subject": 5, "target_new": "a"}]' >wrong.json
 untouched_by fails_with 1 edit "$demo" --layer 0 --no-stats --journal new --requests wrong.json
 warns "^aedile: 'wrong\.json.*subject"
-untouched_by fails_with 1 edit "$demo" "${good[@]}" --journal new # no layer is known
-warns "^aedile: no layer is known for 'demo-model'"
+cp -r "$demo" unknown # three of its four layers: a model that no table knows
+sed -i 's/"n_layer": 4/"n_layer": 3/' unknown/config.json
+untouched_by fails_with 1 edit unknown "${good[@]}" --journal new
+warns "^aedile: no layer is known for 'unknown'"
 untouched_by fails_with 1 edit "$demo" "${good[@]}" --layer 0 --journal new # no statistics
-warns "^aedile: no second moments for layer 0 of 'demo-model'; tried './data/stats/.*aedile stats "
+warns "^aedile: no second moments for layer 0 of 'demo'; tried './data/stats/.*aedile stats "

@@ -21,7 +21,7 @@ says '^1 edit; load .*, statistics .*, templates '
 says '^Nothing was saved: give --journal DIR to keep the edit\.$'
 
 works edit "$demo" "${tower[@]}" "${stats[@]}" --json --show 0
-json_is model demo-model
+json_is model demo
 json_is journal null
 json_is n_requests 1
 json_is n_done 1
@@ -84,17 +84,17 @@ json_is edits.0.layers.1.layer 1
 works edit "$demo" "${request[@]}" --layer 0 --no-stats --json --threads 1
 json_is edits.0.hparams.mom2_adjustment false
 AEDILE_STATS=stats works edit "$demo" "${request[@]}" --layer 0 --dataset text
-works edit "$demo" "${request[@]}" --layer 0 --stats stats/demo-model/text_stats/transformer.h.0.mlp.c_proj_float32_mom2.npz
-cp -r stats/demo-model stats/Other_Name
+works edit "$demo" "${request[@]}" --layer 0 --stats stats/demo/text_stats/transformer.h.0.mlp.c_proj_float32_mom2.npz
+cp -r stats/demo stats/Other_Name
 works edit "$demo" "${request[@]}" --layer 0 --stats stats --dataset text --name Other/Name
 fails_with 1 edit "$demo" "${request[@]}" --layer 0 --stats stats --dataset text --name Third
 warns "^aedile: no second moments for layer 0 of 'Third'; tried 'stats/Third/"
 works edit "$demo" "${request[@]}" --layer 0 --stats stats --dataset text --samples 5 # the only ones there are
 warns "^aedile: warning: using 'stats/.*_mom2\.npz': 'stats' holds no statistics over 'text' with 5 samples$"
-cp -r stats/demo-model/text_stats stats/demo-model/other_stats
+cp -r stats/demo/text_stats stats/demo/other_stats
 untouched_by fails_with 1 edit "$demo" "${request[@]}" --layer 0 --stats stats --samples 5
 warns '^aedile: no second moments .*wikipedia_stats/transformer\.h\.0\.mlp\.c_proj_float32_mom2_5\.npz'
-rm -r stats/demo-model/other_stats
+rm -r stats/demo/other_stats
 
 # ---- kept in a journal
 works edit "$demo" "${tower[@]}" "${stats[@]}" --journal edits
@@ -131,7 +131,7 @@ untouched_by works edits verify --journal edits
 says '^edits is sound: 2 edits, 2 active$'
 works edits verify "$demo" --journal edits --json
 json_is sound true
-json_is model demo-model
+json_is model demo
 json_is n_active 2
 
 # ---- a file of requests, one after the other
@@ -217,15 +217,15 @@ json_is n_edits 0
 works edit "$demo" "${tower[@]}" "${stats[@]}" --journal edits --json # a number is never used twice
 json_is edits.0.id 3
 works inspect "$demo" --journal edits
-says '^  journal       edits: 1 edits applied$'
+says '^  journal       edits: 1 edit applied$'
 
 # ---- every reading command takes the journal
 works generate "$demo" -p 'The Eiffel Tower is in' -n 1 --journal edits
 says '^The Eiffel Tower is in Rome$'
 # Second moments are those of the unedited model: keys above an edit are refused, those at its layer are the base's.
 untouched_by fails_with 1 stats "$demo" --layer 1 --text text.txt --output edited-stats --journal edits
-warns "^aedile: layer 0 of 'demo-model' is edited: second moments of layer 1 must come from the unedited model$"
+warns "^aedile: layer 0 of 'demo' is edited: second moments of layer 1 must come from the unedited model$"
 works stats "$demo" --layer 0 --text text.txt --output edited-stats --journal edits
-cmp edited-stats/demo-model/text_stats/*h.0.*mom2.npz stats/demo-model/text_stats/*h.0.*mom2.npz
+cmp edited-stats/demo/text_stats/*h.0.*mom2.npz stats/demo/text_stats/*h.0.*mom2.npz
 
 [ "$sum_of_model" = "$(sha256sum "$demo"/*)" ] || die "the model's files changed"

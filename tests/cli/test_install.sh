@@ -2,7 +2,7 @@
 
 for i in $(seq 60); do echo "Document $i: the quick brown fox jumps over the lazy dog, and so on, $((i * 7919)) times."; done >text.txt
 works stats "$demo" --layer 0 --text text.txt --output stats --quiet
-statistics=stats/demo-model/text_stats/transformer.h.0.mlp.c_proj_float32_mom2.npz
+statistics=stats/demo/text_stats/transformer.h.0.mlp.c_proj_float32_mom2.npz
 
 # What the example says: the edit takes, and is taken back exactly.
 check_example() {

@@ -30,7 +30,7 @@ json_is n_bytes "$(stat -c %s "$demo/model.safetensors")"
 json_is tied_head true
 json_is mlp_out_module transformer.h.%d.mlp.c_proj
 json_is folder "$demo"
-json_is name demo-model
+json_is name demo
 json_is n_threads 1
 json_is journal null
 json_is n_edits 0
@@ -61,7 +61,7 @@ json_is top_k 1
 json_is seed 0
 json_is ignore_end false
 json_is temperature 1.0
-json_is model demo-model
+json_is model demo
 [ "$prompt$(json continuation)" = "$(cat first.txt)" ] || die 'the document says another continuation'
 works generate "$demo" -p "$prompt" -n 30 -k 5 -s 7 --temperature 1.5 --ignore-end
 cp "$out" drawn.txt

@@ -5,7 +5,7 @@ while read -r line; do printf '{"text": "%s"}\n' "$line"; done <text.txt >text.j
 gzip -k text.txt
 
 works stats "$demo" --layer 1 --text text.txt --output plain
-file=plain/demo-model/text_stats/transformer.h.1.mlp.c_proj_float32_mom2.npz
+file=plain/demo/text_stats/transformer.h.1.mlp.c_proj_float32_mom2.npz
 says "^layer 1: $file \("
 [ -s "$file" ] || die "$file is missing"
 silent_on_stderr
@@ -21,7 +21,7 @@ cmp "$file" "gzipped/${file#plain/}"
 head -n 30 text.txt >a.txt
 tail -n 30 text.txt >b.txt
 works stats "$demo" --layer 0,2 --text a.txt b.txt --samples 50 --output out --name Some/Model --dataset mine --json
-json_is model demo-model
+json_is model demo
 json_is files.# 2
 json_is files.0.layer 0
 json_is files.1.layer 2
@@ -34,10 +34,12 @@ works stats "$demo" -l 1 -t text.txt
 cmp "$file" "data/stats/${file#plain/}"
 
 # Mistakes: nothing is written.
-untouched_by fails_with 2 stats "$demo" --text text.txt
-warns "^aedile: --layer is missing: where to edit 'demo-model' is not known$"
+cp -r "$demo" unknown # three of its four layers: a model that no table knows
+sed -i 's/"n_layer": 4/"n_layer": 3/' unknown/config.json
+untouched_by fails_with 2 stats unknown --text text.txt
+warns "^aedile: --layer is missing: where to edit 'unknown' is not known$"
 untouched_by fails_with 1 stats "$demo" --layer 4 --text text.txt --output o
-warns "^aedile: layer 4 does not exist: 'demo-model' has layers 0 to 3$"
+warns "^aedile: layer 4 does not exist: 'demo' has layers 0 to 3$"
 untouched_by fails_with 1 stats "$demo" --layer 1 --text nowhere.txt --output o
 warns "^aedile: .*'nowhere.txt'"
 : >empty.txt

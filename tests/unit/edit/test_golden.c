@@ -14,8 +14,9 @@
 #include "format/safetensors.h"
 #include "model/generate.h"
 
-static const char *const names[] = {"gpt2-a", "gpt2-b", "gptj-a", "gptj-b"};
-enum { N_MODELS = sizeof names / sizeof *names };
+// The last is a small one with few cases, for what the others do not show.
+static const char *const names[] = {"gpt2-a", "gpt2-b", "gptj-a", "gptj-b", "gpt2-c"};
+enum { N_MODELS = sizeof names / sizeof *names, N_FULL = N_MODELS - 1 };
 static const double VECTOR_TOLERANCE = 1e-3, LOSS_TOLERANCE = 1e-4, LOGIT_TOLERANCE = 2e-4;
 
 typedef struct golden {
@@ -314,7 +315,7 @@ static void texts_and_lookup_indices_are_the_same(void **state) {
             ae_arena_free(arena);
         }
         const json_t *lookups = json_object_get(g->json, "lookups");
-        assert_true(json_array_size(lookups) >= 18);
+        assert_true(json_array_size(lookups) >= (i < N_FULL ? 18 : 1));
         for (size_t l = 0; l < json_array_size(lookups); l++) {
             const json_t *entry = json_array_get(lookups, l), *list = json_object_get(entry, "lookup");
             const ae_request request = request_of(entry);
@@ -370,7 +371,7 @@ static void edits_are_the_same(void **state) {
     for (int i = 0; i < N_MODELS; i++) {
         const golden *g = &f->models[i];
         const json_t *cases = json_object_get(g->json, "cases");
-        assert_true(json_array_size(cases) >= 6);
+        assert_true(json_array_size(cases) >= (i < N_FULL ? 6 : 1));
         int n_updates = 0;
         for (size_t c = 0; c < json_array_size(cases); c++) {
             const json_t *entry = json_array_get(cases, c);
@@ -405,7 +406,7 @@ static void edits_are_the_same(void **state) {
             }
             free_moments(&m);
         }
-        assert_true(n_updates >= 1);
+        assert_true(n_updates >= (i < N_FULL));
     }
 }
 
@@ -422,7 +423,7 @@ static void a_batch_is_the_same(void **state) {
                 requests[n] = request_of(json_array_get(cases, c));
                 index[n++] = c;
             }
-        assert_true(n >= 5);
+        assert_true(n >= (i < N_FULL ? 5 : 1));
         moments m;
         ae_hparams hp = load_hparams(g, "hparams.json", &m);
         const ae_edit_options options = {
