@@ -178,6 +178,35 @@ static void report(work *w, const ae_edit *edit, int id, double seconds_measure)
     fflush(stdout);
 }
 
+static int compare_doubles(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+// Says so where an update is out of line with the journal's: that is what a disabling edit looks like.
+static void flag_outlier(const work *w, const ae_layer_edit *layer) {
+    enum { ENOUGH = 5, FAR = 10 };
+    const size_t count = w->session.journal ? ae_journal_count(w->session.journal) : 0;
+    double *norms = count >= ENOUGH ? malloc(count * sizeof *norms) : NULL;
+    size_t n = 0;
+    for (size_t i = 0; norms && i < count; i++) {
+        ae_journal_entry entry;
+        if (ae_journal_get(w->session.journal, i, &entry) != AE_OK || entry.reverted) continue;
+        for (int k = 0; k < entry.edit->n_layers && n < count; k++)
+            if (entry.edit->layers[k].layer == layer->layer) norms[n++] = entry.edit->layers[k].update_norm;
+    }
+    if (n >= ENOUGH) {
+        qsort(norms, n, sizeof *norms, compare_doubles);
+        if (layer->update_norm > FAR * norms[n / 2])
+            ae_console_warn(
+                w->console,
+                "the update at layer %d has norm %.3g, %.0f times the median of the %zu before it (%.3g): "
+                "look at what the model says now, and revert the edit if that is nonsense",
+                layer->layer, layer->update_norm, layer->update_norm / norms[n / 2], n, norms[n / 2]);
+    }
+    free(norms);
+}
+
 static ae_status edit_one(work *w, const ae_request *request) {
     const ae_edit_options how = {
         .hparams = &w->hparams,
@@ -194,6 +223,8 @@ static ae_status edit_one(work *w, const ae_request *request) {
     ae_status status = ae_measure_request(model, request, (int)w->v->show, &before);
     double measuring = ae_clock() - began;
     if (status == AE_OK) status = ae_edit_compute(model, request, 1, &how, &w->console->hooks, &edit);
+    for (int i = 0; status == AE_OK && i < edit->n_layers; i++)
+        flag_outlier(w, &edit->layers[i]);
     if (status == AE_OK) status = ae_edit_apply(model, edit);
     const double again = ae_clock();
     if (status == AE_OK) status = ae_measure_request(model, request, (int)w->v->show, &after);

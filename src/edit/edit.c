@@ -352,6 +352,12 @@ ae_status ae_measure_request(ae_model *m, const ae_request *request, int n_token
     double nll[2] = {NAN, NAN};
     ae_measure measure = {NAN, NAN, NULL};
     ae_status status = ae_score(m, prompt, targets, request->target_true ? 2 : 1, nll);
+    int32_t *ids = NULL;
+    size_t n_prompt = 0;
+    if (status == AE_OK) status = ae_encode(m, prompt, strlen(prompt), &ids, &n_prompt);
+    ae_free(ids);
+    const int room = m->config.n_ctx - (int)n_prompt; // a long prompt leaves fewer tokens, or none, to show
+    if (n_tokens > room) n_tokens = room;
     if (status == AE_OK && n_tokens > 0) {
         ae_generate_options options = ae_generate_defaults();
         options.max_tokens = n_tokens;

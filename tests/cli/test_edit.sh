@@ -229,3 +229,19 @@ works stats "$demo" --layer 0 --text text.txt --output edited-stats --journal ed
 cmp edited-stats/demo/text_stats/*h.0.*mom2.npz stats/demo/text_stats/*h.0.*mom2.npz
 
 [ "$sum_of_model" = "$(sha256sum "$demo"/*)" ] || die "the model's files changed"
+
+# ---- an update out of line with those before it is pointed out
+echo '{"layers": [0], "clamp_norm_factor": 0.05, "mom2_adjustment": false}' >timid.json
+for i in 1 2 3 4 5; do
+    works edit "$demo" --hparams timid.json --prompt '{} is in' --subject "Place $i" --target Rome --journal guarded --show 0
+    silent_on_stderr
+done
+works edit "$demo" --no-stats --layer 0 --prompt '{} is in' --subject 'Place 6' --target Rome --journal guarded --show 0
+warns '^aedile: warning: the update at layer 0 has norm .* times the median of the 5 before it'
+
+# ---- a prompt that nearly fills the context leaves less to show, and is edited all the same
+long=$(printf 'ab %.0s' $(seq 120)) # 245 tokens with what follows, of 256
+fails_with 1 generate "$demo" --prompt "${long}and Rome is" --max-tokens 12
+warns "the prompt's 245 tokens and 12 new ones exceed"
+works edit "$demo" --no-stats --layer 0 --prompt "${long}and {} is" --subject Rome --target big --templates given.json
+says '-> "big"'
