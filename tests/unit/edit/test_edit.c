@@ -4,6 +4,7 @@
 #include "tiny_model.h"
 
 #include <math.h>
+#include <pthread.h>
 
 #include "aedile/edit.h"
 #include "edit/templates.h"
@@ -300,6 +301,52 @@ static void weights_that_are_not_finite_are_named(void **state) {
     ae_model_free(m);
 }
 
+typedef struct worker {
+    ae_model *model;
+    const ae_templates *templates;
+    float right[TINY_D];
+    char error[200]; // of this thread
+} worker;
+
+static void *edit_and_fail(void *argument) {
+    worker *w = argument;
+    const ae_hparams hp = without_statistics(w->model, 1);
+    const ae_edit_options options = {.hparams = &hp, .templates = w->templates};
+    for (int round = 0; round < 5; round++) {
+        ae_edit *edit = NULL;
+        if (ae_edit_compute(w->model, requests, 1, &options, NULL, &edit) != AE_OK) return NULL;
+        memcpy(w->right, edit->layers[0].right, sizeof w->right);
+        ae_edit_free(edit);
+        char name[40], *folder = NULL;
+        snprintf(name, sizeof name, "nowhere/%s", w->model->info.architecture);
+        (void)ae_model_find(name, &folder); // fails, and says so to this thread alone
+    }
+    snprintf(w->error, sizeof w->error, "%s", ae_last_error());
+    return w;
+}
+
+// Two models, two threads at once: each gets what it gets alone, and its own error text.
+static void models_in_several_threads_do_not_meet(void **state) {
+    fixture *f = *state;
+    worker alone[2], together[2];
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++) {
+        alone[i] = together[i] = (worker){.model = f->models[i], .templates = &f->templates};
+        assert_non_null(edit_and_fail(&alone[i]));
+    }
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, edit_and_fail, &together[i]), 0);
+    for (int i = 0; i < 2; i++) {
+        void *result = NULL;
+        assert_int_equal(pthread_join(threads[i], &result), 0);
+        assert_non_null(result);
+        assert_memory_equal(alone[i].right, together[i].right, sizeof alone[i].right);
+        char expected[40];
+        snprintf(expected, sizeof expected, "model 'nowhere/%s'", f->models[i]->info.architecture);
+        assert_non_null(strstr(together[i].error, expected));
+    }
+}
+
 static void any_allocation_may_fail(void **state) {
     fixture *f = *state;
     ae_model *m = f->models[0];
@@ -368,6 +415,7 @@ int main(void) {
         cmocka_unit_test(a_fact_already_known_is_said),
         cmocka_unit_test(refusals_name_what_is_wrong),
         cmocka_unit_test(weights_that_are_not_finite_are_named),
+        cmocka_unit_test(models_in_several_threads_do_not_meet),
         cmocka_unit_test(any_allocation_may_fail),
         cmocka_unit_test(sampled_templates_repeat_and_have_their_form),
     };
