@@ -73,7 +73,8 @@ typedef struct ae_hparams {
 AE_API ae_status ae_hparams_builtin(const ae_model *model, int layer, ae_hparams *out);
 
 /* A hyperparameter file of the reference, or our own with "variant". Unknown fields are warned of; a wrong
- * type, a contradiction, or module names that do not fit the model are errors. */
+ * type, a contradiction, or module names that do not fit the model are errors. n_layers is 0 where neither
+ * the file nor the model says which layer: then name one. */
 AE_API ae_status ae_hparams_load(const char *path, const ae_model *model, const ae_hooks *hooks,
                                  ae_hparams *out);
 

@@ -32,18 +32,17 @@ const char *ae_fact_token_name(ae_fact_token token) {
                                                                               : "unknown";
 }
 
-// The models that the reference has a file for; rebuilding-rome, hparams/ROME.
-static const struct {
-    const char *architecture;
-    int n_layer, d_model;
-    int layer;
-    double clamp_norm_factor;
-} known_models[] = {
-    {"gpt2", 24, 1024, 8, 3.0},  // gpt2-medium
-    {"gpt2", 36, 1280, 12, 4.0}, // gpt2-large
-    {"gpt2", 48, 1600, 17, 4.0}, // gpt2-xl
-    {"gptj", 28, 4096, 5, 4.0},  // gpt-j-6B
-};
+// The one model whose file differs from the others in more than the layer (rebuilding-rome, hparams/ROME).
+static bool is_gpt2_medium(const ae_model_info *info) {
+    return strcmp(info->architecture, "gpt2") == 0 && info->n_layer == 24 && info->d_model == 1024;
+}
+
+static ae_status no_layer(const ae_model_info *info) {
+    return ae_fail(AE_ERR_ARGUMENT,
+                   "no layer is known for '%s' (%s, %d layers of width %d): name one with --layer or in a "
+                   "hyperparameter file",
+                   info->name, info->architecture, info->n_layer, info->d_model);
+}
 
 ae_status ae_hparams_builtin(const ae_model *model, int layer, ae_hparams *out) {
     const ae_model_info *info = &model->info;
@@ -54,7 +53,7 @@ ae_status ae_hparams_builtin(const ae_model *model, int layer, ae_hparams *out) 
                     .v_num_grad_steps = 20,
                     .v_lr = 0.5,
                     .v_weight_decay = 0.5,
-                    .clamp_norm_factor = 4.0,
+                    .clamp_norm_factor = is_gpt2_medium(info) ? 3.0 : 4.0,
                     .kl_factor = 0.0625,
                     .mom2_adjustment = true,
                     .template_lengths = {{5, 10}, {10, 10}},
@@ -62,19 +61,8 @@ ae_status ae_hparams_builtin(const ae_model *model, int layer, ae_hparams *out) 
                     .mom2_dataset = "wikipedia",
                     .mom2_n_samples = 100000,
                     .mom2_dtype = "float32"};
-    for (size_t i = 0; i < sizeof known_models / sizeof *known_models; i++)
-        if (strcmp(known_models[i].architecture, info->architecture) == 0 &&
-            known_models[i].n_layer == info->n_layer && known_models[i].d_model == info->d_model) {
-            h.layers[0] = known_models[i].layer;
-            h.clamp_norm_factor = known_models[i].clamp_norm_factor;
-        }
     if (layer >= 0) h.layers[0] = layer;
-    if (h.layers[0] < 0)
-        return ae_fail(
-            AE_ERR_ARGUMENT,
-            "no layer is known for '%s' (%s, %d layers of width %d): name one with --layer or in a "
-            "hyperparameter file",
-            info->name, info->architecture, info->n_layer, info->d_model);
+    if (h.layers[0] < 0) return no_layer(info);
     if (h.layers[0] >= info->n_layer)
         return ae_fail(AE_ERR_MISMATCH, "layer %d does not exist: '%s' has layers 0 to %d", h.layers[0],
                        info->name, info->n_layer - 1);
@@ -83,7 +71,8 @@ ae_status ae_hparams_builtin(const ae_model *model, int layer, ae_hparams *out) 
 }
 
 static ae_status check_layers(const ae_hparams *h, const ae_model_info *info) {
-    if (h->n_layers < 1 || h->n_layers > AE_MAX_EDIT_LAYERS)
+    if (h->n_layers == 0) return no_layer(info);
+    if (h->n_layers < 0 || h->n_layers > AE_MAX_EDIT_LAYERS)
         return ae_fail(AE_ERR_ARGUMENT, "'layers' has %d entries, expected 1 to %d", h->n_layers,
                        AE_MAX_EDIT_LAYERS);
     for (int i = 0; i < h->n_layers; i++) {

@@ -97,6 +97,9 @@ static ae_status read_layers(const char *path, const json_t *object, ae_hparams 
     const json_t *array;
     AE_TRY(read_array(path, object, "layers", AE_MAX_EDIT_LAYERS, &array));
     if (!array) return AE_OK;
+    if (json_array_size(array) == 0)
+        return ae_fail(AE_ERR_ARGUMENT, "'%s': 'layers' has 0 entries, expected 1 to %d", path,
+                       AE_MAX_EDIT_LAYERS);
     h->n_layers = (int)json_array_size(array);
     for (int i = 0; i < h->n_layers; i++)
         AE_TRY(element_int(path, "layers", array, (size_t)i, &h->layers[i]));
@@ -290,24 +293,26 @@ static ae_status read_hparams(const char *path, const json_t *object, const ae_m
     AE_TRY(read_template_lengths(path, object, h));
     AE_TRY(read_moments(path, object, h));
     AE_TRY(check_loss_layer(path, object, model, hooks));
-    ae_status status = ae_hparams_check(h, model);
+    ae_hparams checked = *h;
+    if (h->n_layers == 0) checked.n_layers = 1; // the caller has to name one yet; layer 0 is always there
+    ae_status status = ae_hparams_check(&checked, model);
     return status == AE_OK ? AE_OK : ae_fail_context(status, "'%s'", path);
 }
 
 ae_status ae_hparams_load(const char *path, const ae_model *model, const ae_hooks *hooks, ae_hparams *out) {
     json_t *document = NULL;
     AE_TRY(ae_json_load(path, HPARAMS_LIMIT, &document));
-    // Where the file names its layers, it serves a model whose layer is not known.
-    const json_t *layers = json_object_get(document, "layers");
-    bool named = layers && !json_is_null(layers);
     ae_hparams h;
     ae_status status = AE_OK;
     if (!json_is_object(document))
         status = ae_fail(AE_ERR_FORMAT, "'%s' holds %s, expected an object of hyperparameters", path,
                          ae_json_type_name(document));
-    if (status == AE_OK)
-        status = ae_hparams_builtin(model, named && model->info.default_layer < 0 ? 0 : -1, &h);
-    if (status == AE_OK) status = read_hparams(path, document, model, hooks, &h);
+    const bool known = model->info.default_layer >= 0;
+    if (status == AE_OK) status = ae_hparams_builtin(model, known ? -1 : 0, &h);
+    if (status == AE_OK) {
+        if (!known) h.n_layers = 0;
+        status = read_hparams(path, document, model, hooks, &h);
+    }
     json_decref(document);
     if (status == AE_OK) *out = h;
     return status;

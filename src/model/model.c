@@ -8,7 +8,8 @@
 #include "base/file.h"
 #include "model/config.h"
 
-// Where published models are edited (the layers of the papers); others need --layer or a hyperparameter file.
+// Where published models are edited: the layers of the papers and of the reference's hyperparameter files.
+// Others need --layer.
 static const struct {
     const char *model_type;
     int n_layer, d_model, layer;

@@ -164,6 +164,11 @@ untouched_by fails_with 1 edit "$demo" --layer 0 --no-stats --journal new --requ
 warns "^aedile: 'wrong\.json.*subject"
 cp -r "$demo" unknown # three of its four layers: a model that no table knows
 sed -i 's/"n_layer": 4/"n_layer": 3/' unknown/config.json
+echo '{"v_lr": 0.25}' >slow.json
+untouched_by fails_with 1 edit unknown "${good[@]}" --journal new --hparams slow.json
+warns "^aedile: no layer is known for 'unknown'"
+untouched_by works edit unknown "${good[@]}" --no-stats --hparams slow.json --layer 1 --json
+json_is edits.0.hparams.v_lr 0.25
 untouched_by fails_with 1 edit unknown "${good[@]}" --journal new
 warns "^aedile: no layer is known for 'unknown'"
 untouched_by fails_with 1 edit "$demo" "${good[@]}" --layer 0 --journal new # no statistics
