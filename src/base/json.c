@@ -1,5 +1,7 @@
 #include "base/json.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,6 +113,16 @@ ae_status ae_json_string(const char *name, const json_t *object, const char *fie
     if (!json_is_string(value)) return wrong_type(name, field, value, "a string");
     *out = json_string_value(value);
     return AE_OK;
+}
+
+int ae_json_note(json_t *object, const char *key, const char *value) {
+    return json_object_set_new(object, key, json_string(value));
+}
+
+int ae_json_note_int(json_t *object, const char *key, int64_t value) {
+    char text[32];
+    snprintf(text, sizeof text, "%" PRId64, value);
+    return ae_json_note(object, key, text);
 }
 
 char *ae_json_dump(const json_t *value, int indent) {

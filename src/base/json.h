@@ -25,6 +25,11 @@ ae_status ae_json_bool(const char *name, const json_t *object, const char *field
 ae_status ae_json_string(const char *name, const json_t *object, const char *field, bool required,
                          const char **out);
 
+/* Sets a member that is a string, or a number written as one (safetensors' metadata holds strings alone). 0,
+ * or -1 on lack of memory, as jansson's own setters. */
+int ae_json_note(json_t *object, const char *key, const char *value);
+int ae_json_note_int(json_t *object, const char *key, int64_t value);
+
 /* "an object", "a string": for messages. */
 const char *ae_json_type_name(const json_t *value);
 

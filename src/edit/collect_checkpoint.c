@@ -34,25 +34,16 @@ static ae_status sum_sha256(const ae_collected *c, char hex[AE_DIGEST_HEX]) {
     return status;
 }
 
-static int note(json_t *metadata, const char *key, const char *value) {
-    return json_object_set_new(metadata, key, json_string(value));
-}
-
-static int note_int(json_t *metadata, const char *key, int64_t value) {
-    char text[32];
-    snprintf(text, sizeof text, "%" PRId64, value);
-    return note(metadata, key, text);
-}
-
 static ae_status make_header(const ae_collected *c, char **header, size_t *length) {
     char sha256[AE_DIGEST_HEX];
     AE_TRY(sum_sha256(c, sha256));
     json_t *metadata = json_object();
     ae_status status = AE_OK;
-    if (note(metadata, "format", format_name) || note(metadata, "version", format_version) ||
-        note(metadata, "identity", c->identity) || note(metadata, "sum_sha256", sha256) ||
-        note_int(metadata, "position", c->position) || note_int(metadata, "documents", c->n_documents) ||
-        note_int(metadata, "tokens", c->n_tokens))
+    if (ae_json_note(metadata, "format", format_name) || ae_json_note(metadata, "version", format_version) ||
+        ae_json_note(metadata, "identity", c->identity) || ae_json_note(metadata, "sum_sha256", sha256) ||
+        ae_json_note_int(metadata, "position", c->position) ||
+        ae_json_note_int(metadata, "documents", c->n_documents) ||
+        ae_json_note_int(metadata, "tokens", c->n_tokens))
         status = ae_fail(AE_ERR_MEMORY, "out of memory for a checkpoint");
     ae_tensor tensor = {.name = "sum",
                         .dtype = AE_F64,

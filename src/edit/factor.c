@@ -239,16 +239,6 @@ ae_status ae_factor_compute(ae_moment *moment, int layer, const ae_hooks *hooks)
     return AE_OK;
 }
 
-static int note(json_t *metadata, const char *key, const char *value) {
-    return json_object_set_new(metadata, key, json_string(value));
-}
-
-static int note_int(json_t *metadata, const char *key, int64_t value) {
-    char text[32];
-    snprintf(text, sizeof text, "%" PRId64, value);
-    return note(metadata, key, text);
-}
-
 static ae_status write_factor(const ae_moment *moment, const char *path) {
     char ridge[32], stamp[64], sha256[AE_DIGEST_HEX];
     shortest(moment->ridge, ridge);
@@ -256,10 +246,11 @@ static ae_status write_factor(const ae_moment *moment, const char *path) {
     AE_TRY(file_sha256(moment->path, sha256));
     json_t *metadata = json_object();
     ae_status status = AE_OK;
-    if (note(metadata, "format", format_name) || note(metadata, "version", format_version) ||
-        note(metadata, "statistics_sha256", sha256) || note(metadata, "statistics_stamp", stamp) ||
-        note(metadata, "ridge", ridge) || note_int(metadata, "n", moment->n) ||
-        note_int(metadata, "count", moment->n_tokens) || note_int(metadata, "sample_size", moment->n_samples))
+    if (ae_json_note(metadata, "format", format_name) || ae_json_note(metadata, "version", format_version) ||
+        ae_json_note(metadata, "statistics_sha256", sha256) ||
+        ae_json_note(metadata, "statistics_stamp", stamp) || ae_json_note(metadata, "ridge", ridge) ||
+        ae_json_note_int(metadata, "n", moment->n) || ae_json_note_int(metadata, "count", moment->n_tokens) ||
+        ae_json_note_int(metadata, "sample_size", moment->n_samples))
         status = ae_fail(AE_ERR_MEMORY, "out of memory for the metadata of '%s'", path);
     size_t n = (size_t)moment->n;
     ae_tensor tensor = {.name = "factor",
