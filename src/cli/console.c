@@ -118,7 +118,7 @@ json_t *ae_json_seed(uint64_t seed) {
 }
 
 static void print_document(const json_t *document) {
-    json_dumpf(document, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    json_dumpf(document, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
     putchar('\n');
 }
 
