@@ -20,6 +20,10 @@ typedef struct ae_model ae_model;
 
 typedef struct ae_model_options {
     int n_threads; /* threads for this model's work; 0: one for each core */
+    /* Decode as transformers did up to 4.15: with spaces before . ? ! , and in n't 'm 's 've 're taken out.
+     * Sampled templates and generated texts are then comparable with old results; the default keeps the bytes
+     * as they are. */
+    bool decode_compat;
 } ae_model_options;
 
 /* What a model is. Strings live as long as the model. */

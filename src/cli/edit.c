@@ -442,7 +442,7 @@ const ae_command ae_command_edit = {
              "how keys are distributed it reads from statistics that `aedile stats` collects once for a "
              "model. The model's files "
              "are not touched: with --journal the edit is kept in that folder.",
-    .tables = {options, ae_table_threads, ae_table_output},
+    .tables = {options, ae_table_decode, ae_table_threads, ae_table_output},
     .examples = {{"Try an edit without keeping it:",
                   "aedile edit gpt2-xl -p 'The {} is in the city of' -s 'Eiffel Tower' -t Rome"},
                  {"Keep a file of edits in a journal:",

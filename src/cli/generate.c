@@ -1,5 +1,6 @@
 // aedile generate: continues a text.
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cli/commands.h"
@@ -35,15 +36,17 @@ static int run(ae_console *console, const void *options, const ae_texts *words) 
     how.seed = v->seed;
     how.ignore_end = v->ignore_end;
     const bool terminal = !console->json && isatty(STDOUT_FILENO);
+    // What comes piece by piece has not been cleaned up: compat text comes at the end.
+    const bool streams = terminal && strcmp(v->common.decode, "compat") != 0;
 
     ae_session session = {0};
     char *text = NULL;
     ae_status status = ae_session_open(words->items[0], &v->common, &session);
     const double began = ae_clock();
     if (status == AE_OK) {
-        if (terminal) print_plain(v->prompt);
-        status = ae_generate(session.model, v->prompt, &how, terminal ? stream : NULL, console, &text);
-        if (terminal) putchar('\n');
+        if (streams) print_plain(v->prompt);
+        status = ae_generate(session.model, v->prompt, &how, streams ? stream : NULL, console, &text);
+        if (streams) putchar('\n');
     }
     int code = AE_EXIT_OK;
     if (status != AE_OK)
@@ -58,6 +61,11 @@ static int run(ae_console *console, const void *options, const ae_texts *words) 
                                              how.ignore_end, "seconds", ae_clock() - began));
     else if (!terminal)
         printf("%s%s\n", v->prompt, text);
+    else if (!streams) {
+        print_plain(v->prompt);
+        print_plain(text);
+        putchar('\n');
+    }
     ae_free(text);
     ae_session_close(&session);
     return code;
@@ -120,7 +128,7 @@ const ae_command ae_command_generate = {
     .about = "Prints the prompt and what the model says after it, as it comes where stdout is a terminal. "
              "With a journal the "
              "edited model speaks; without one, the model as it was downloaded.",
-    .tables = {options, ae_table_reader, ae_table_output},
+    .tables = {options, ae_table_reader, ae_table_decode, ae_table_output},
     .examples = {{"The likeliest continuation:",
                   "aedile generate gpt2-xl --prompt 'The Space Needle is in' --max-tokens 20"},
                  {"A drawn one, of the edited model:",

@@ -38,6 +38,17 @@ const ae_option ae_table_output[] = {
 
 const ae_option ae_table_threads[] = {THREADS, {0}};
 
+const ae_option ae_table_decode[] = {
+    {.name = "decode",
+     .kind = AE_OPTION_CHOICE,
+     .argument = "bytes|compat",
+     .initial = "bytes",
+     .offset = offsetof(ae_common, decode),
+     .section = "Comparing with old results",
+     .help = "compat: take spaces out of generated text and templates as transformers did up to 4.15."},
+    {0},
+};
+
 const ae_option ae_table_reader[] = {
     {.name = "journal",
      .letter = 'j',

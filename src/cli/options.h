@@ -43,7 +43,7 @@ typedef struct ae_option {
     const char *section; // heading, where one begins here
 } ae_option;
 
-enum { AE_TABLES_MAX = 4 };
+enum { AE_TABLES_MAX = 5 };
 
 typedef struct ae_example {
     const char *text, *line;
@@ -68,10 +68,12 @@ typedef struct ae_common {
     bool json, quiet, help;
     int64_t threads;
     const char *journal;
+    const char *decode; // NULL where the command has no such option
 } ae_common;
 
 extern const ae_option ae_table_output[];  // --json, --quiet, --help: of every command
 extern const ae_option ae_table_threads[]; // --threads: where a model is opened
+extern const ae_option ae_table_decode[];  // --decode: where a model's text is made
 extern const ae_option ae_table_reader[];  // --journal, --threads: where a model is only read
 
 /* Sets `values` (command->size zeroed bytes) from the defaults and argv[1..], and `words` from what is not an

@@ -1,5 +1,7 @@
 #include "cli/session.h"
 
+#include <string.h>
+
 size_t ae_count_active(const ae_journal *journal) {
     size_t active = 0;
     for (size_t i = 0; i < ae_journal_count(journal); i++) {
@@ -11,7 +13,9 @@ size_t ae_count_active(const ae_journal *journal) {
 
 ae_status ae_session_open_model(const char *name, const ae_common *common, ae_session *out) {
     const double began = ae_clock();
-    const ae_model_options options = {.n_threads = (int)common->threads};
+    const ae_model_options options = {.n_threads = (int)common->threads,
+                                      .decode_compat =
+                                          common->decode && strcmp(common->decode, "compat") == 0};
     ae_session session = {0};
     char *folder = NULL;
     ae_status status = ae_model_find(name, &folder);

@@ -38,7 +38,7 @@ static size_t drop_nul(char *text, size_t length) {
 static ae_status make_template(const ae_model *m, const int32_t *ids, int32_t n_ids, char **out) {
     char *text = NULL, *normal = NULL;
     size_t length = 0;
-    AE_TRY(ae_tokenizer_decode(m->tokenizer, ids, (size_t)n_ids, &text, &length));
+    AE_TRY(ae_model_decode(m, ids, (size_t)n_ids, &text, &length));
     ae_status status = ae_unicode_nfkd(text, drop_nul(text, length), &normal);
     if (status == AE_OK) {
         replace_all(normal, "\n\n", " ");

@@ -194,7 +194,7 @@ ae_status ae_generate(ae_model *m, const char *prompt, const ae_generate_options
     if (on_token) AE_TRY_GOTO(done, hand_on(&s, s.pending.length));
     size_t n_new = (size_t)sequence.n_ids;
     if (n_new > 0 && new_ids[n_new - 1] == s.stop_id) n_new--; // the end itself is not text
-    AE_TRY_GOTO(done, ae_tokenizer_decode(m->tokenizer, new_ids, n_new, text, NULL));
+    AE_TRY_GOTO(done, ae_model_decode(m, new_ids, n_new, text, NULL));
 done:
     ae_free(s.pending.data);
     ae_free(ids);

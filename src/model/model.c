@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "model/config.h"
+#include "text/unicode.h"
 
 // Where published models are edited: the layers of the papers and of the reference's hyperparameter files.
 // Others need --layer.
@@ -264,6 +265,7 @@ ae_status ae_model_open(const char *folder, const ae_model_options *options, ae_
     ae_model *m = ae_alloc(1, sizeof *m);
     if (!m) return ae_no_memory();
     ae_status status = AE_OK;
+    m->decode_compat = options && options->decode_compat;
     AE_TRY_GOTO(fail, ae_arena_new(&m->arena));
     AE_TRY_GOTO(fail, ae_config_load(folder, &m->config));
     AE_TRY_GOTO(fail, ae_checkpoint_open(folder, &m->checkpoint));
@@ -330,12 +332,21 @@ ae_status ae_encode(const ae_model *m, const char *text, size_t length, int32_t 
     return AE_OK;
 }
 
+ae_status ae_model_decode(const ae_model *m, const int32_t *ids, size_t n_ids, char **text, size_t *length) {
+    AE_TRY(ae_tokenizer_decode(m->tokenizer, ids, n_ids, text, length));
+    if (m->decode_compat) {
+        ae_text_cleanup_compat(*text);
+        if (length) *length = strlen(*text);
+    }
+    return AE_OK;
+}
+
 ae_status ae_decode(const ae_model *m, const int32_t *ids, size_t n_ids, char **text, size_t *length) {
     for (size_t i = 0; i < n_ids; i++)
         if (ids[i] < 0 || ids[i] >= m->config.n_vocab)
             return ae_fail(AE_ERR_ARGUMENT, "token id %d is outside the vocabulary of %d", ids[i],
                            m->config.n_vocab);
-    return ae_tokenizer_decode(m->tokenizer, ids, n_ids, text, length);
+    return ae_model_decode(m, ids, n_ids, text, length);
 }
 
 // ---- finite weights --------------------------------------------------------------------------------

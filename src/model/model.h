@@ -40,6 +40,7 @@ struct ae_model {
     ae_checkpoint *checkpoint;
     ae_tokenizer *tokenizer;
     ae_backend *backend;
+    bool decode_compat;       // ae_model_options
     ae_arena *arena;          // names, biases, norms
     ae_weight wte, wpe, head; // embeddings [n_vocab | n_ctx, d_model]; head d_model -> n_vocab
     float *ln_f_weight, *ln_f_bias, *head_bias;
@@ -68,6 +69,10 @@ void ae_model_restore_layer(ae_model *model, int layer);
  * model->backend->release. */
 ae_status ae_model_keys(ae_model *model, int layer, const int32_t *const *ids, const int32_t *lengths,
                         int32_t n_seqs, float **keys);
+
+/* Ids to text as the model's options say: the bytes as they are, or with the old clean-up of spaces. */
+ae_status ae_model_decode(const ae_model *model, const int32_t *ids, size_t n_ids, char **text,
+                          size_t *length);
 
 /* After a result that is not finite: AE_ERR_NUMERIC that names the tensor at fault, or `what` where weights
  * are fine. */

@@ -75,6 +75,10 @@ works generate "$demo" -p "$prompt" -n 30 -k 5 -s 18446744073709551615 --json
 json_is seed 18446744073709551615
 works generate "$demo" -p $'\xff\xfe bytes' -n 2 --json # not UTF-8: still a document
 json_is prompt $'\xef\xbf\xbd\xef\xbf\xbd bytes'
+works generate "$demo" -p "$prompt" -n 6 --decode compat
+cmp first.txt "$out" || die 'text without spaces before signs is not the same in both ways of decoding'
+fails_with 2 generate "$demo" -p "$prompt" --decode old
+warns "bytes"
 fails_with 1 generate "$demo" -p "$prompt" -n 1000
 warns "^aedile: .*context of 256 tokens"
 

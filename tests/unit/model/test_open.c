@@ -209,6 +209,29 @@ static void info_tells_what_the_model_is(void **state) {
     }
 }
 
+static void old_decoding_takes_spaces_out(void **state) {
+    const char *scratch = *state;
+    char *folder = in(scratch, "model");
+    assert_int_equal(make_tiny_model(folder, "gpt2", AE_F32, 1), 0);
+    static const char text[] = "well , you 're here .";
+    for (int i = 0; i < 2; i++) {
+        const ae_model_options options = {.n_threads = 1, .decode_compat = i == 1};
+        ae_model *model;
+        int32_t *ids;
+        size_t n_ids, length;
+        char *back;
+        assert_ok(ae_model_open(folder, &options, &model));
+        assert_ok(ae_encode(model, text, strlen(text), &ids, &n_ids));
+        assert_ok(ae_decode(model, ids, n_ids, &back, &length));
+        assert_string_equal(back, i ? "well, you're here." : text);
+        assert_int_equal(length, strlen(back));
+        ae_free(back);
+        ae_free(ids);
+        ae_model_free(model);
+    }
+    ae_free(folder);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(config_is_honoured_or_refused_by_name, make_scratch_folder,
@@ -218,6 +241,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(folders_that_are_not_models_say_so, make_scratch_folder,
                                         remove_scratch_folder),
         cmocka_unit_test_setup_teardown(names_are_found_in_the_hub_s_cache, make_scratch_folder,
+                                        remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(old_decoding_takes_spaces_out, make_scratch_folder,
                                         remove_scratch_folder),
         cmocka_unit_test_setup_teardown(info_tells_what_the_model_is, make_scratch_folder,
                                         remove_scratch_folder),
