@@ -21,6 +21,8 @@ typedef struct ae_arch {
 
     struct {
         const char *n_layer, *n_head, *d_model, *d_mlp, *n_ctx, *n_vocab, *epsilon, *n_rot, *activation;
+        const char *scale_weights;  // false: attention scores are not divided by sqrt(d_head)
+        const char *scale_by_layer; // true: ... but by the layer's number, too
     } key;
 
     const char *prefix; // of every tensor but head; checkpoints saved from the bare model lack it

@@ -66,10 +66,17 @@ static ae_status read_config(const char *path, const json_t *json, ae_config *c)
                        arch->key.activation, activation);
 
     bool scale_weights = true;
-    AE_TRY(ae_json_bool(path, json, "scale_attn_weights", false, &scale_weights));
-    c->attn_scale = scale_weights ? (float)(1.0 / sqrt((double)c->d_head)) : 1.0f;
     c->scale_by_layer = false;
-    AE_TRY(ae_json_bool(path, json, "scale_attn_by_inverse_layer_idx", false, &c->scale_by_layer));
+    if (arch->key.scale_weights)
+        AE_TRY(ae_json_bool(path, json, arch->key.scale_weights, false, &scale_weights));
+    if (arch->key.scale_by_layer)
+        AE_TRY(ae_json_bool(path, json, arch->key.scale_by_layer, false, &c->scale_by_layer));
+    // A family that has no such switch may carry it in its config all the same: with its usual value, or not
+    // at all.
+    if (!arch->key.scale_weights) AE_TRY(refuse_switch(path, json, "scale_attn_weights", true));
+    if (!arch->key.scale_by_layer)
+        AE_TRY(refuse_switch(path, json, "scale_attn_by_inverse_layer_idx", false));
+    c->attn_scale = scale_weights ? (float)(1.0 / sqrt((double)c->d_head)) : 1.0f;
     // reorder_and_upcast_attn only changes the precision of 16-bit training: ours is fp32 throughout.
     AE_TRY(refuse_switch(path, json, "add_cross_attention", false));
     c->tied_head = arch->tied_head;

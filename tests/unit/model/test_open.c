@@ -64,6 +64,22 @@ static void config_is_honoured_or_refused_by_name(void **state) {
     }
 }
 
+static void switches_of_another_family_are_refused(void **state) {
+    char *folder = in(*state, "model");
+    ae_model *model = NULL;
+    assert_int_equal(make_tiny_model(folder, "gptj", AE_F32, 1), 0);
+    rewrite_config(folder, "scale_attn_weights", json_true());
+    assert_ok(ae_model_open(folder, NULL, &model));
+    ae_model_free(model);
+    model = NULL;
+    rewrite_config(folder, "scale_attn_weights", json_false());
+    assert_fails(ae_model_open(folder, NULL, &model), AE_ERR_UNSUPPORTED, "'scale_attn_weights' is false");
+    rewrite_config(folder, "scale_attn_weights", json_true());
+    rewrite_config(folder, "rotary_dim", json_integer(7));
+    assert_fails(ae_model_open(folder, NULL, &model), AE_ERR_FORMAT, "rotary_dim = 7 must be even");
+    ae_free(folder);
+}
+
 static void attention_scale_by_layer_changes_the_model(void **state) {
     const char *scratch = *state;
     double nll[2];
@@ -235,6 +251,8 @@ static void old_decoding_takes_spaces_out(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(config_is_honoured_or_refused_by_name, make_scratch_folder,
+                                        remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(switches_of_another_family_are_refused, make_scratch_folder,
                                         remove_scratch_folder),
         cmocka_unit_test_setup_teardown(attention_scale_by_layer_changes_the_model, make_scratch_folder,
                                         remove_scratch_folder),
