@@ -1,11 +1,14 @@
-// Threads share out the columns of c; each works alone on its own, and no
-// sum depends on how many threads there are. At few rows the time is that of reading b once, so both kernels
-// read it in long runs and ask for what comes next while they compute. Figures: docs/performance.md.
+// Our own product. Threads share out the columns of c; each works alone on its own, and no sum depends on how
+// many threads there are. At few rows the time is that of reading b once, so b is read in long runs, and what
+// comes next is asked for while this is multiplied. Figures: docs/performance.md.
 //
 // b [n_inner, n_cols]: a few rows of b at a time, 64 columns of them are copied (and converted) into a panel
-// in the first- level cache; a tile of up to 6 rows by 64 columns of c is kept in 24 registers while the
-// panel runs past it. b [n_cols, n_inner]: elements of c are dot products of contiguous rows; a tile of up to
-// 4 rows by 6 columns is kept as 24 vectors of partial sums. fp32 weights are read where they lie.
+// in the nearest cache; a tile of up to 6 rows by 64 columns of c is kept in 24 registers while the panel
+// runs past it.
+//
+// b [n_cols, n_inner], few rows: elements of c are dot products of contiguous rows; a tile of up to 4 rows by
+// 6 columns is kept as 24 vectors of partial sums, and fp32 weights are read where they lie. For more rows it
+// pays to transpose b into panels.
 #include "backend/cpu/matmul.h"
 
 #include "backend/cpu/simd.h"
@@ -17,22 +20,21 @@
 
 enum {
     VECTOR = 16,
-    STRIP = 64,      // columns of a panel
-    DEPTH_FEW = 16,  // rows of a panel where a has few rows: b is read as 16 streams, each as long as the
-                     // block is wide
-    DEPTH_MANY = 64, // and where it has many: c is loaded and stored less often
-    MANY = 65,       // rows
-    AHEAD = 128,     // elements by which a stream is prefetched
-    BLOCK =
-        64 * 1024,  // floats of c, rows times columns, that a thread works on: 256 KiB of second-level cache
-    PANEL_ROWS = 6, // of a tile
-    DOT_DEPTH = 2048, // length of a partial dot product
-    DOT_ROWS = 4,     // of a tile
+    STRIP = 64, // columns of a panel
+    // Rows of a panel. For few rows of a: b is read as 16 streams, each as long as a block is wide. From MANY
+    // rows on: c is loaded and stored less often.
+    DEPTH_FEW = 16,
+    MANY = 40,
+    DEPTH_MANY = 128,
+    PANEL_ROWS = 6,    // of a tile
+    AHEAD = 128,       // elements by which a stream is prefetched
+    BLOCK = 64 * 1024, // floats of c that a thread works on: 256 KiB of its second-level cache
+    ROWS = 512,        // of a that are worked through for one reading of b
+    FEW_DOTS = 12,     // rows up to which dot products beat transposed panels
+    DOT_DEPTH = 2048,  // length of a partial dot product
+    DOT_ROWS = 4,      // of a tile
     DOT_COLS = 6,
-    DOT_BLOCK = 128,                // rows of a that are worked through for one reading of b
     SCRATCH = DOT_COLS * DOT_DEPTH, // floats a thread; more than STRIP * DEPTH_MANY
-    FEW_DOTS = 12,                  // rows up to which dot products beat transposed panels
-    ACROSS_BLOCK = 512,             // rows of a that are worked through for one reading of b
     SERIAL = 64 * 1024,             // products of numbers below which one thread does it all
 };
 
@@ -178,18 +180,21 @@ INLINE_512 void panel_rows(const float *a, size_t lda, int32_t rows, const float
     }
 }
 
-/* Columns [begin, end) of c, a block of them at a time that stays in the cache. */
-INLINE_512 void by_panels(const ae_cpu_product *p, ae_dtype dtype, int32_t begin, int32_t end, float *panel) {
-    int32_t step = p->n_rows < MANY ? DEPTH_FEW : DEPTH_MANY, width = BLOCK / p->n_rows / STRIP * STRIP;
-    if (width < STRIP) width = STRIP;
+/* Rows [row, row + rows) of columns [begin, end) of c, a block of columns at a time that stays in the cache.
+ */
+INLINE_512 void by_panels(const ae_cpu_product *p, ae_dtype dtype, int32_t row, int32_t rows, int32_t begin,
+                          int32_t end, float *panel) {
+    size_t lda = (size_t)p->lda, ldc = (size_t)p->ldc;
+    int32_t step = rows < MANY ? DEPTH_FEW : DEPTH_MANY, width = BLOCK / rows / STRIP * STRIP;
     for (int32_t block = begin; block < end; block += width) {
         int32_t stop = end - block < width ? end : block + width;
         for (int32_t inner = 0; inner < p->n_inner; inner += step) {
             int32_t depth = p->n_inner - inner < step ? p->n_inner - inner : step;
             for (int32_t col = block; col < stop; col += STRIP) {
                 fill_panel(p, dtype, inner, depth, col, stop - col, panel);
-                panel_rows(p->a + inner, (size_t)p->lda, p->n_rows, panel, depth, p->c + col, (size_t)p->ldc,
-                           stop - col, p->accumulate || inner > 0);
+                panel_rows(p->a + (size_t)row * lda + (size_t)inner, lda, rows, panel, depth,
+                           p->c + (size_t)row * ldc + (size_t)col, ldc, stop - col,
+                           p->accumulate || inner > 0);
             }
         }
     }
@@ -282,44 +287,43 @@ INLINE_512 lines lines_of(const ae_cpu_product *p, ae_dtype dtype, int32_t inner
 }
 
 INLINE_512 void by_dots(const ae_cpu_product *p, ae_dtype dtype, int32_t begin, int32_t end, float *scratch) {
-    size_t lda = (size_t)p->lda, ldc = (size_t)p->ldc;
-    for (int32_t row = 0; row < p->n_rows; row += DOT_BLOCK)
-        for (int32_t inner = 0; inner < p->n_inner; inner += DOT_DEPTH)
-            for (int32_t col = begin; col < end; col += DOT_COLS) {
-                int32_t rows = p->n_rows - row < DOT_BLOCK ? p->n_rows - row : DOT_BLOCK;
-                int32_t depth = p->n_inner - inner < DOT_DEPTH ? p->n_inner - inner : DOT_DEPTH;
-                lines l = lines_of(p, dtype, inner, depth, col, end - col < DOT_COLS ? end - col : DOT_COLS,
-                                   scratch);
-                dot_rows(p->a + (size_t)row * lda + (size_t)inner, lda, rows, &l,
-                         p->c + (size_t)row * ldc + (size_t)col, ldc, p->accumulate || inner > 0);
-            }
+    for (int32_t inner = 0; inner < p->n_inner; inner += DOT_DEPTH)
+        for (int32_t col = begin; col < end; col += DOT_COLS) {
+            int32_t depth = p->n_inner - inner < DOT_DEPTH ? p->n_inner - inner : DOT_DEPTH;
+            int32_t cols = end - col < DOT_COLS ? end - col : DOT_COLS;
+            lines l = lines_of(p, dtype, inner, depth, col, cols, scratch);
+            dot_rows(p->a + inner, (size_t)p->lda, p->n_rows, &l, p->c + col, (size_t)p->ldc,
+                     p->accumulate || inner > 0);
+        }
 }
 
-/* Columns [begin, end) of c from transposed panels: a strip of columns at a time, along rows of b. */
-INLINE_512 void by_panels_across(const ae_cpu_product *p, ae_dtype dtype, int32_t begin, int32_t end,
-                                 float *panel) {
+/* The same from transposed panels: a strip of columns at a time, along rows of b. */
+INLINE_512 void by_panels_across(const ae_cpu_product *p, ae_dtype dtype, int32_t row, int32_t rows,
+                                 int32_t begin, int32_t end, float *panel) {
     size_t lda = (size_t)p->lda, ldc = (size_t)p->ldc;
-    for (int32_t row = 0; row < p->n_rows; row += ACROSS_BLOCK)
-        for (int32_t col = begin; col < end; col += STRIP)
-            for (int32_t inner = 0; inner < p->n_inner; inner += DEPTH_MANY) {
-                int32_t rows = p->n_rows - row < ACROSS_BLOCK ? p->n_rows - row : ACROSS_BLOCK;
-                int32_t depth = p->n_inner - inner < DEPTH_MANY ? p->n_inner - inner : DEPTH_MANY;
-                fill_panel_across(p, dtype, inner, depth, col, end - col, panel);
-                panel_rows(p->a + (size_t)row * lda + (size_t)inner, lda, rows, panel, depth,
-                           p->c + (size_t)row * ldc + (size_t)col, ldc, end - col,
-                           p->accumulate || inner > 0);
-            }
+    for (int32_t col = begin; col < end; col += STRIP)
+        for (int32_t inner = 0; inner < p->n_inner; inner += DEPTH_MANY) {
+            int32_t depth = p->n_inner - inner < DEPTH_MANY ? p->n_inner - inner : DEPTH_MANY;
+            fill_panel_across(p, dtype, inner, depth, col, end - col, panel);
+            panel_rows(p->a + (size_t)row * lda + (size_t)inner, lda, rows, panel, depth,
+                       p->c + (size_t)row * ldc + (size_t)col, ldc, end - col, p->accumulate || inner > 0);
+        }
 }
 
 /* The type is a constant in each copy of this. */
 INLINE_512 void columns_of(const ae_cpu_product *p, ae_dtype dtype, int32_t begin, int32_t end,
                            float *scratch) {
-    if (!p->transposed)
-        by_panels(p, dtype, begin, end, scratch);
-    else if (p->n_rows <= FEW_DOTS)
+    if (p->transposed && p->n_rows <= FEW_DOTS) {
         by_dots(p, dtype, begin, end, scratch);
-    else
-        by_panels_across(p, dtype, begin, end, scratch);
+        return;
+    }
+    for (int32_t row = 0; row < p->n_rows; row += ROWS) {
+        int32_t rows = p->n_rows - row < ROWS ? p->n_rows - row : ROWS;
+        if (p->transposed)
+            by_panels_across(p, dtype, row, rows, begin, end, scratch);
+        else
+            by_panels(p, dtype, row, rows, begin, end, scratch);
+    }
 }
 
 AE_TARGET_AVX512 static void columns(const ae_cpu_product *p, int32_t begin, int32_t end, float *scratch) {

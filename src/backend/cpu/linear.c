@@ -6,24 +6,24 @@
 
 /* Who multiplies, as measured (docs/performance.md):
  *
- *   machine        b                          rows   by
- *   AVX-512        16-bit                     any    our own kernels, which convert as they read
- *   AVX-512        fp32, [n_inner, n_cols]    any    our own: 1.1 to 1.8 times oneDNN, 1.7 times OpenBLAS
- *   AVX-512        fp32, [n_cols, n_inner]    1-12   our own
- *   AVX-512        fp32, [n_cols, n_inner]    13-    oneDNN: as fast as ours or 1.1 times, 1.6 times OpenBLAS
- *   any other      any                        any    OpenBLAS: gemv at one row, 16-bit weights by panels
+ *   machine      b                        rows   by
+ *   AVX-512      16-bit                   any    our own kernels, which convert as they read
+ *   AVX-512      fp32                     1      OpenBLAS gemv
+ *   AVX-512      fp32, [n_inner, n_cols]  2-     our own: up to 1.6 times oneDNN
+ *   AVX-512      fp32, [n_cols, n_inner]  2-12   our own: up to 1.2 times oneDNN
+ *   AVX-512      fp32, [n_cols, n_inner]  13-    oneDNN: up to 1.1 times our own
+ *   any other    any                      any    OpenBLAS
  */
 ae_status ae_cpu_matmul(ae_cpu_backend *cpu, const ae_cpu_product *p) {
     enum { FEW_ROWS = 12 };
     AE_TRY(ae_cpu_check_dtype(p->dtype));
     if (p->n_rows <= 0 || p->n_cols <= 0) return AE_OK;
-    if (ae_cpu_has_avx512()) {
-        // For rows with gaps between them oneDNN has no fast kernel.
-        bool dense = p->lda == p->n_inner && p->ldc == p->n_cols;
-        bool onednn = p->dtype == AE_F32 && p->transposed && p->n_rows > FEW_ROWS && dense;
-        return onednn ? ae_cpu_onednn_matmul(cpu, p) : ae_cpu_avx512_matmul(cpu, p);
-    }
-    return ae_cpu_openblas_matmul(cpu, p);
+    bool full = p->dtype == AE_F32;
+    if (!ae_cpu_has_avx512() || (full && p->n_rows == 1)) return ae_cpu_openblas_matmul(cpu, p);
+    // For rows with gaps between them oneDNN has no fast kernel.
+    bool dense = p->lda == p->n_inner && p->ldc == p->n_cols;
+    if (full && p->transposed && p->n_rows > FEW_ROWS && dense) return ae_cpu_onednn_matmul(cpu, p);
+    return ae_cpu_avx512_matmul(cpu, p);
 }
 
 ae_status ae_cpu_linear(ae_backend *be, float *y, int32_t ldy, const float *x, int32_t ldx,

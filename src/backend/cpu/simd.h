@@ -2,7 +2,7 @@
  *
  * A loop is written once as an AE_SIMD_INLINE function `name_body`; AE_SIMD(name, (parameters), (arguments))
  * makes `name` of it, which runs the widest version that the machine has. (The attribute target_clones would
- * do the same, but it cannot name AVX2 together with FMA in both compilers that we build with.) The build
+ * do the same, but gcc 12 and clang 14 take "avx2,fma" for two versions.) The build
  * forbids contraction of products and sums, and sums run in a fixed number of lanes, so that every version
  * gives the same bits. */
 #ifndef AE_BACKEND_CPU_SIMD_H
