@@ -92,8 +92,11 @@ static int dispatch(int argc, char **argv) {
 // starts itself over, once, with threads that give way. Whoever has set a policy keeps it.
 static void give_way_when_waiting(char **argv) {
     if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
-    if (setenv("OMP_WAIT_POLICY", "passive", 0) == 0) execv("/proc/self/exe", argv);
-    // Where there is no /proc it only is slower.
+    char program[4096]; // by its own name, which is what `ps` then shows
+    const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (length <= 0) return; // where there is no /proc it only is slower
+    program[length] = '\0';
+    if (setenv("OMP_WAIT_POLICY", "passive", 0) == 0) execv(program, argv);
 }
 
 int main(int argc, char **argv) {
