@@ -67,10 +67,6 @@ static ae_status find_tensor(const binder *b, const char *prefix, const char *pa
         ae_free(has.data);
         return status;
     }
-    if ((uintptr_t)t->data % ae_dtype_size(t->dtype) != 0)
-        return ae_fail(AE_ERR_UNSUPPORTED,
-                       "'%s': tensor '%s' lies at offset %llu, which is not a multiple of its element size",
-                       b->folder, name, (unsigned long long)t->offset);
     *out = t;
     return AE_OK;
 }
