@@ -225,6 +225,41 @@ static void info_tells_what_the_model_is(void **state) {
     }
 }
 
+// Checkpoints saved from the bare model, as gpt2's on the hub, lack the prefix of every name.
+static void names_may_lack_their_prefix(void **state) {
+    static const char prefix[] = "transformer.", prompt[] = "Once upon";
+    char *folder = in(*state, "model"), *path = in(folder, "model.safetensors");
+    const char *target = "there";
+    double nll[2];
+    assert_int_equal(make_tiny_model(folder, "gpt2", AE_F32, 5), 0);
+    for (int bare = 0; bare < 2; bare++) {
+        if (bare) {
+            ae_safetensors *file;
+            assert_ok(ae_safetensors_open(path, &file));
+            ae_tensor tensors[TINY_MAX_TENSORS];
+            const size_t n = ae_safetensors_count(file);
+            for (size_t i = 0; i < n; i++) {
+                tensors[i] = *ae_safetensors_at(file, i);
+                assert_int_equal(strncmp(tensors[i].name, prefix, strlen(prefix)), 0);
+                tensors[i].name += strlen(prefix);
+            }
+            char *other = in(*state, "other");
+            assert_ok(ae_safetensors_write(other, tensors, n, NULL));
+            ae_safetensors_close(file);
+            assert_int_equal(rename(other, path), 0);
+            ae_free(other);
+        }
+        ae_model *model;
+        assert_ok(ae_model_open(folder, NULL, &model));
+        assert_ok(ae_score(model, prompt, &target, 1, &nll[bare]));
+        assert_string_equal(ae_model_get_info(model)->mlp_out_module, "transformer.h.%d.mlp.c_proj");
+        ae_model_free(model);
+    }
+    assert_true(nll[0] == nll[1]);
+    ae_free(path);
+    ae_free(folder);
+}
+
 // Writers of 2022 did not pad the header: the data may begin at any byte. Shifts it by `shift` spaces behind
 // the header.
 static void shift_data(const char *folder, size_t shift) {
@@ -308,6 +343,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(folders_that_are_not_models_say_so, make_scratch_folder,
                                         remove_scratch_folder),
         cmocka_unit_test_setup_teardown(names_are_found_in_the_hub_s_cache, make_scratch_folder,
+                                        remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(names_may_lack_their_prefix, make_scratch_folder,
                                         remove_scratch_folder),
         cmocka_unit_test_setup_teardown(weights_may_lie_at_any_byte, make_scratch_folder,
                                         remove_scratch_folder),
