@@ -170,7 +170,7 @@ typedef struct ae_layer_edit {
     char base_sha256[65];            /* of the stored bytes of W, before any edit */
 } ae_layer_edit;
 
-/* Read it, don't write it (but for before and after). Free with ae_edit_free. */
+/* Read it, don't write it (but for before, after and seconds_update). Free with ae_edit_free. */
 typedef struct ae_edit {
     ae_request request; /* own copies */
     ae_hparams hparams;
@@ -180,6 +180,8 @@ typedef struct ae_edit {
     ae_layer_edit *layers;
     int n_layers;
     ae_measure before, after; /* filled by the caller through ae_measure_request; NaN and NULL until then */
+    /* Seconds of this edit (of a batch's shared passes: its share). update: making right uᵀ; a caller that
+     * applies the edit adds the time of that. */
     double seconds_keys, seconds_solve, seconds_optimise, seconds_update;
     struct ae_arena *arena;
 } ae_edit;

@@ -225,8 +225,10 @@ static ae_status edit_one(work *w, const ae_request *request) {
     if (status == AE_OK) status = ae_edit_compute(model, request, 1, &how, &w->console->hooks, &edit);
     for (int i = 0; status == AE_OK && i < edit->n_layers; i++)
         flag_outlier(w, &edit->layers[i]);
+    const double applying = ae_clock();
     if (status == AE_OK) status = ae_edit_apply(model, edit);
     const double again = ae_clock();
+    if (status == AE_OK) edit->seconds_update += again - applying;
     if (status == AE_OK) status = ae_measure_request(model, request, (int)w->v->show, &after);
     measuring += ae_clock() - again;
     if (status == AE_OK) {

@@ -3,9 +3,9 @@
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/random.h"
 #include "edit/collect_checkpoint.h"
 #include "edit/moment.h"
@@ -38,12 +38,6 @@ typedef struct collector {
     size_t n_documents, starts_capacity;
     int64_t n_empty; // chosen documents since the last batch that have no tokens
 } collector;
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 // ---- what is asked for -----------------------------------------------------------------------------
 
@@ -186,7 +180,7 @@ static ae_status resume(collector *c) {
 }
 
 static ae_status write_checkpoint(collector *c) {
-    c->last_checkpoint = now();
+    c->last_checkpoint = ae_seconds();
     return ae_collected_write(&c->done, c->checkpoint);
 }
 
@@ -277,7 +271,7 @@ static ae_status rest(collector *c) {
                        " documents; the same command goes on from there",
                        c->done.n_documents, c->n_chosen);
     }
-    if (now() - c->last_checkpoint >= c->checkpoint_seconds) return write_checkpoint(c);
+    if (ae_seconds() - c->last_checkpoint >= c->checkpoint_seconds) return write_checkpoint(c);
     return AE_OK;
 }
 
@@ -360,7 +354,7 @@ ae_status ae_moment_collect(ae_model *model, const ae_collect_options *options, 
     c.done.sum = ae_alloc((size_t)c.done.n * (size_t)c.done.n, sizeof *c.done.sum);
     if (!c.done.sum) AE_TRY_GOTO(done, ae_no_memory());
     AE_TRY_GOTO(done, resume(&c));
-    c.last_checkpoint = now();
+    c.last_checkpoint = ae_seconds();
     AE_TRY_GOTO(done, collect(&c));
     AE_TRY_GOTO(done, write_output(&c));
     *path = c.output;

@@ -5,19 +5,13 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "edit/capture.h"
 #include "edit/optimise.h"
 
 // Below this, relative to ‖k‖, k·u is rounding and not a divisor.
 static const double SMALLEST_DIVISOR = 1e-12;
-
-static double seconds_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static double dot(const double *a, const double *b, int32_t n) {
     double sum = 0;
@@ -121,8 +115,10 @@ static ae_status solve_u(const ae_moment *moment, const double *key, int32_t n, 
 
 // Everything of one layer's edit from what was captured and optimised.
 static ae_status finish_layer(ae_model *m, int32_t layer, const ae_fact *fact, const ae_solution *solution,
-                              const ae_moment *moment, ae_arena *arena, const ae_hparams *hparams,
+                              const ae_moment *moment, ae_edit *edit, const ae_hparams *hparams,
                               const ae_hooks *hooks, ae_layer_edit *e) {
+    ae_arena *arena = edit->arena;
+    const double began = ae_seconds();
     const int32_t d = m->config.d_model, d_mlp = m->config.d_mlp;
     const ae_variant variant = hparams->variant;
     const double *key_u = variant == AE_P_ROME ? fact->key_bare : fact->key_mean;
@@ -132,6 +128,8 @@ static ae_status finish_layer(ae_model *m, int32_t layer, const ae_fact *fact, c
     double *right = ae_arena_alloc(arena, (size_t)d, sizeof *right);
     if (!u || !right) return ae_no_memory();
     AE_TRY(solve_u(moment, key_u, d_mlp, u));
+    const double solved = ae_seconds();
+    edit->seconds_solve += solved - began;
     const double k_dot_u = dot(key, u, d_mlp), key_norm = sqrt(dot(key, key, d_mlp));
     if (!isfinite(k_dot_u) || fabs(k_dot_u) <= SMALLEST_DIVISOR * key_norm)
         return ae_fail(AE_ERR_NUMERIC,
@@ -184,6 +182,7 @@ static ae_status finish_layer(ae_model *m, int32_t layer, const ae_fact *fact, c
                       "value is corrected"
                     : "the model already says the target of subject '%.80s' (loss %.3g): nothing is changed",
                 fact->request->subject, solution->loss[0]);
+    edit->seconds_update += ae_seconds() - solved;
     return AE_OK;
 }
 
@@ -200,19 +199,17 @@ static ae_status compute_layer(ae_model *m, int index, ae_fact *facts, size_t n,
     AE_TRY(ae_arena_new(&arena));
     ae_solution *solutions = ae_arena_alloc(arena, n, sizeof *solutions);
     if (!solutions) AE_TRY_GOTO(done, ae_no_memory());
-    const double start = seconds_now();
+    const double start = ae_seconds();
     AE_TRY_GOTO(done, ae_capture_run(m, layer, facts, (int32_t)n, &capture));
-    const double captured = seconds_now();
+    const double captured = ae_seconds();
     AE_TRY_GOTO(done, ae_optimise(capture, hp, hooks, arena, solutions));
-    const double optimised = seconds_now();
+    const double optimised = ae_seconds();
     for (size_t i = 0; i < n; i++) {
-        const double begin = seconds_now();
-        AE_TRY_GOTO(done, finish_layer(m, layer, &facts[i], &solutions[i], moment, edits[i]->arena, hp, hooks,
+        AE_TRY_GOTO(done, finish_layer(m, layer, &facts[i], &solutions[i], moment, edits[i], hp, hooks,
                                        &edits[i]->layers[index]));
         edits[i]->n_layers = index + 1;
         edits[i]->seconds_keys += (captured - start) / (double)n; // a batch shares its passes
         edits[i]->seconds_optimise += (optimised - captured) / (double)n;
-        edits[i]->seconds_solve += seconds_now() - begin;
     }
 done:
     ae_capture_free(capture);
