@@ -115,8 +115,7 @@ void ae_atomic_abandon(ae_atomic_file *file) {
 }
 
 static ae_status sync_parent(const char *path) {
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? ae_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : ae_strdup(".");
+    char *folder = ae_path_parent(path);
     if (!folder) return ae_no_memory();
     ae_status status = ae_folder_sync(folder);
     ae_free(folder);
@@ -165,6 +164,11 @@ bool ae_path_is_folder(const char *path) {
 char *ae_path_join(const char *folder, const char *name) {
     size_t length = strlen(folder);
     return ae_format("%s%s%s", folder, length > 0 && folder[length - 1] == '/' ? "" : "/", name);
+}
+
+char *ae_path_parent(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? ae_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : ae_strdup(".");
 }
 
 ae_status ae_folder_make(const char *path) {

@@ -38,6 +38,9 @@ bool ae_path_is_folder(const char *path);
 /* "folder/name"; free with ae_free. NULL on lack of memory. */
 char *ae_path_join(const char *folder, const char *name);
 
+/* The folder that `path` lies in, "." where it names none; free with ae_free. NULL on lack of memory. */
+char *ae_path_parent(const char *path);
+
 /* Makes the folder and those above it; one that is there is fine. */
 ae_status ae_folder_make(const char *path);
 

@@ -152,7 +152,7 @@ static ae_status choose_documents(collector *c) {
 // Before the first batch: an output that cannot be written should be known now, not hours later.
 static ae_status make_folder(collector *c) {
     if (c->folder_made) return AE_OK;
-    char *folder = ae_strndup(c->output, (size_t)(strrchr(c->output, '/') - c->output));
+    char *folder = ae_path_parent(c->output);
     if (!folder) return ae_no_memory();
     ae_status status = ae_folder_make(folder);
     if (status == AE_OK && access(folder, W_OK) != 0)

@@ -31,15 +31,8 @@ static ae_status check_free(const char *path) {
     return status;
 }
 
-// The folder above `path`; "." where it names none. NULL on lack of memory.
-static char *parent_of(const char *path) {
-    const char *slash = strrchr(path, '/');
-    if (!slash) return ae_strdup(".");
-    return ae_strndup(path, slash == path ? 1 : (size_t)(slash - path));
-}
-
 static ae_status make_parent(const char *path) {
-    char *parent = parent_of(path);
+    char *parent = ae_path_parent(path);
     if (!parent) return ae_no_memory();
     ae_status status = ae_folder_make(parent);
     ae_free(parent);
@@ -90,7 +83,7 @@ ae_status ae_export_folder_commit(ae_export_folder *folder) {
     const mode_t mask = umask(0); // mkdtemp makes 0700; a finished folder gets what the user's umask says
     umask(mask);
     (void)chmod(folder->temporary, 0777 & ~mask);
-    char *parent = parent_of(folder->path);
+    char *parent = ae_path_parent(folder->path);
     ae_status status = parent ? ae_folder_sync(folder->temporary) : ae_no_memory();
     if (status == AE_OK && rename(folder->temporary, folder->path) != 0)
         status = ae_fail_errno(AE_ERR_IO, "cannot rename the finished folder to '%s'", folder->path);

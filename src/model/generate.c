@@ -30,10 +30,7 @@ static ae_status step(generation *g, ae_arena *arena, const ae_seq *seqs, const 
     for (int32_t i = 0; i < n; i++)
         last[i] = batch.seqs[i].row + batch.seqs[i].n_rows - 1;
     const ae_selection select = {.rows = last, .n = n};
-    AE_TRY(ae_embed(m, &batch, ids, g->x));
-    for (int32_t layer = 0; layer < m->config.n_layer; layer++)
-        AE_TRY(ae_layer_forward(m, layer, &batch, g->x, g->store, g->work, NULL,
-                                layer == m->config.n_layer - 1 ? &select : NULL, NULL));
+    AE_TRY(ae_run_layers(m, &batch, ids, g->x, g->store, g->work, &select));
     AE_TRY(ae_head_forward(m, g->x, n, g->normed, NULL, NULL, g->logits));
     int64_t bad = -1;
     AE_TRY(be->all_finite(be, g->logits, (size_t)n * (size_t)n_vocab, &bad));

@@ -235,6 +235,15 @@ ae_status ae_layer_forward(ae_model *m, int32_t layer, const ae_batch *batch, fl
     return be->add(be, x, work->out, (size_t)n_out * (size_t)d);
 }
 
+ae_status ae_run_layers(ae_model *m, const ae_batch *batch, const int32_t *ids, float *x, ae_store *store,
+                        ae_work *work, const ae_selection *select) {
+    const int32_t last = m->config.n_layer - 1;
+    AE_TRY(ae_embed(m, batch, ids, x));
+    for (int32_t layer = 0; layer <= last; layer++)
+        AE_TRY(ae_layer_forward(m, layer, batch, x, store, work, NULL, layer == last ? select : NULL, NULL));
+    return AE_OK;
+}
+
 ae_status ae_head_forward(ae_model *m, const float *x, int32_t n_rows, float *normed, float *mean,
                           float *rstd, float *logits) {
     const ae_config *c = &m->config;

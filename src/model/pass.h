@@ -101,6 +101,11 @@ ae_status ae_embed(ae_model *m, const ae_batch *batch, const int32_t *ids, float
 ae_status ae_layer_forward(ae_model *m, int32_t layer, const ae_batch *batch, float *x, ae_store *store,
                            ae_work *work, ae_saved *saved, const ae_selection *select, const ae_tap *tap);
 
+/* A batch from its tokens through every layer: x[n_rows, d_model], or its first select->n rows where the last
+ * layer selects. */
+ae_status ae_run_layers(ae_model *m, const ae_batch *batch, const int32_t *ids, float *x, ae_store *store,
+                        ae_work *work, const ae_selection *select);
+
 /* logits[n_rows, n_vocab] of final residuals; normed: scratch [n_rows, d_model] that keeps the normed rows;
  * mean, rstd: [n_rows] or NULL together. */
 ae_status ae_head_forward(ae_model *m, const float *x, int32_t n_rows, float *normed, float *mean,

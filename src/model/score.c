@@ -16,16 +16,6 @@ static int32_t common_prefix(const ae_scored *s, int32_t n) {
     return n > 1 ? shared : 0;
 }
 
-// A batch through all layers; with `select` only those rows come out at the top.
-static ae_status run_layers(ae_model *m, const ae_batch *batch, const int32_t *ids, float *x, ae_store *store,
-                            ae_work *work, const ae_selection *select) {
-    AE_TRY(ae_embed(m, batch, ids, x));
-    for (int32_t layer = 0; layer < m->config.n_layer; layer++)
-        AE_TRY(ae_layer_forward(m, layer, batch, x, store, work, NULL,
-                                layer == m->config.n_layer - 1 ? select : NULL, NULL));
-    return AE_OK;
-}
-
 // Negative log-probabilities at the top's rows, a few rows of logits at a time.
 static ae_status score_rows(ae_model *m, const float *x, int32_t n_rows, const int32_t *targets,
                             double *nll) {
@@ -88,8 +78,8 @@ ae_status ae_score_sequences(ae_model *m, const ae_scored *scored, int32_t n_sco
     AE_TRY_GOTO(done, ae_store_new(m, 0, m->config.n_layer, shared + n_rows, shared == 0, &store));
     AE_TRY_GOTO(done, ae_work_new(m, most, &work));
     const ae_selection nothing = {.n = 0}, select = {.rows = out_rows, .n = n_out};
-    if (shared > 0) AE_TRY_GOTO(done, run_layers(m, &prefix, scored[0].ids, x, store, work, &nothing));
-    AE_TRY_GOTO(done, run_layers(m, &batch, ids, x, store, work, &select));
+    if (shared > 0) AE_TRY_GOTO(done, ae_run_layers(m, &prefix, scored[0].ids, x, store, work, &nothing));
+    AE_TRY_GOTO(done, ae_run_layers(m, &batch, ids, x, store, work, &select));
     AE_TRY_GOTO(done, score_rows(m, x, n_out, targets, row_nll));
     for (int32_t i = 0, out = 0; i < n_scored; i++) {
         nll[i] = 0;
@@ -192,7 +182,7 @@ ae_status ae_logits(ae_model *m, const char *text, float *out) {
     AE_TRY_GOTO(done, be->alloc(be, (size_t)m->config.n_vocab, &logits));
     AE_TRY_GOTO(done, ae_store_new(m, 0, m->config.n_layer, (int32_t)n_ids, true, &store));
     AE_TRY_GOTO(done, ae_work_new(m, (int32_t)n_ids, &work));
-    AE_TRY_GOTO(done, run_layers(m, &batch, ids, x, store, work, &select));
+    AE_TRY_GOTO(done, ae_run_layers(m, &batch, ids, x, store, work, &select));
     AE_TRY_GOTO(done, ae_head_forward(m, x, 1, normed, NULL, NULL, logits));
     int64_t bad = -1;
     AE_TRY_GOTO(done, be->all_finite(be, logits, (size_t)m->config.n_vocab, &bad));

@@ -11,7 +11,4 @@ void ae_cpu_to_float(const void *data, ae_dtype dtype, size_t first, size_t n, f
 /* AE_ERR_INTERNAL unless ae_cpu_to_float knows the type. */
 ae_status ae_cpu_check_dtype(ae_dtype dtype);
 
-/* Bytes an element of those types. */
-size_t ae_cpu_dtype_size(ae_dtype dtype);
-
 #endif
