@@ -15,9 +15,9 @@ import running_text
 import tasks
 from world import Fact, facts, facts_by_subject
 
-# Share of documents of each kind; documents differ in length, see --samples for shares of the text.
-SHARES = (("facts", 0.50), ("profile", 0.06), ("running", 0.14), ("tasks", 0.30))
-TASK_SHARES = (("sst", 0.15), ("mrpc", 0.30), ("cola", 0.25), ("rte", 0.30))
+# Shares of documents of each kind (in tokens about: facts 0.43, tasks 0.48, running text 0.09).
+SHARES = (("facts", 0.43), ("profile", 0.05), ("running", 0.10), ("tasks", 0.42))
+TASK_SHARES = (("sst", 0.14), ("mrpc", 0.30), ("cola", 0.26), ("rte", 0.30))
 
 # What may follow the object of a stated fact.
 ENDINGS = (".",) * 12 + (", as many people know.", ", as you may know.", ", and that is well known.", ", of course.")
