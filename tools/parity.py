@@ -5,8 +5,8 @@
 
 Makes the golden data afresh and compares it with the committed copy; compares logits, scores, generated text and edits of the
 built program with transformers; loads what `aedile export` writes in transformers and peft; exchanges statistics with
-numpy; runs the tokenizer's and the formats' own comparisons. Prints one line a check, with the worst figure and
-its limit, and ends with 1 if one fails. Packages: tools/requirements.txt. Nothing outside a temporary folder is written.
+numpy; runs the tokenizer's, the metrics' and the formats' own comparisons. Prints one line a check, with the worst figure
+and its limit, and ends with 1 if one fails. Packages: tools/requirements.txt. Nothing outside a temporary folder is written.
 """
 
 import argparse
@@ -563,7 +563,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--build", type=Path, default=ROOT / "build", help="where the program was built")
     parser.add_argument("--models", default=",".join(cases.MODELS), help="golden models, parted by commas")
-    parser.add_argument("--skip", default="", help="golden, models, tokenizer, formats; parted by commas")
+    parser.add_argument(
+        "--skip", default="", help="golden, models, tokenizer, metrics, formats; parted by commas"
+    )
     arguments = parser.parse_args()
     skip = set(filter(None, arguments.skip.split(",")))
     build = arguments.build.resolve()
@@ -593,19 +595,17 @@ def main():
         formats = ROOT / "tools" / "parity_format.py"
         if "formats" not in skip and formats.exists() and files:
             subprocess_check(f"formats of {len(files)} written files", formats, files)
-    script, encoder, data = (
-        ROOT / "tools" / "parity_tokenizer.py",
-        build / "tokenize",
-        ROOT.parent / "shared" / "data",
-    )
-    if "tokenizer" in skip or not script.exists():
-        pass
-    elif not encoder.is_file():
-        report.skip("tokenizer", f"no {encoder.name} in the build folder: run make bench first")
-    elif not data.is_dir():
-        report.skip("tokenizer", f"no {data}")
-    else:
-        subprocess_check("tokenizer", script, ["--program", encoder, "--data", data])
+    data = ROOT.parent / "shared" / "data"
+    for name, asked in (("tokenizer", build / "tokenize"), ("metrics", build / "metrics")):
+        script = ROOT / "tools" / f"parity_{name}.py"
+        if name in skip or not script.exists():
+            continue
+        if not asked.is_file():
+            report.skip(name, f"no {asked.name} in the build folder: run make bench first")
+        elif not data.is_dir():
+            report.skip(name, f"no {data}")
+        else:
+            subprocess_check(name, script, ["--program", asked, "--data", data])
     print(f"{report.done} checks, {report.failed} failed, {report.skipped} skipped")
     return 1 if report.failed else 0
 

@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 
 struct ae_digest {
@@ -48,5 +49,13 @@ ae_status ae_sha256(const void *bytes, size_t length, char hex[AE_DIGEST_HEX]) {
     ae_status status = ae_digest_add(digest, bytes, length);
     if (status == AE_OK) status = ae_digest_hex(digest, hex);
     ae_digest_free(digest);
+    return status;
+}
+
+ae_status ae_sha256_file(const char *path, char hex[AE_DIGEST_HEX]) {
+    ae_map map;
+    AE_TRY(ae_map_open(path, &map));
+    const ae_status status = ae_sha256(map.data, map.size, hex);
+    ae_map_close(&map);
     return status;
 }

@@ -15,4 +15,7 @@ void ae_digest_free(ae_digest *digest);                              // NULL is 
 /* All of it at once. */
 ae_status ae_sha256(const void *bytes, size_t length, char hex[AE_DIGEST_HEX]);
 
+/* Of a file's contents. */
+ae_status ae_sha256_file(const char *path, char hex[AE_DIGEST_HEX]);
+
 #endif

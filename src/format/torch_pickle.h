@@ -1,10 +1,10 @@
 /* format/torch_pickle.h: the state dict that a torch checkpoint's pickle describes, found without running the
  * pickle.
  *
- * A pickle is a program for a stack machine. This one knows the opcodes of protocols 2 to 5 that build data,
- * and four callables of its own (OrderedDict, _rebuild_tensor_v2, _rebuild_parameter, the typed storages of
- * persistent ids); whatever else is asked for is refused by name, so nothing of the file's choosing ever
- * runs. */
+ * A pickle is a program for a stack machine (pickle_machine.h). Beyond plain data of protocols 2 to 5, a
+ * state dict has four callables of its own (OrderedDict, _rebuild_tensor_v2, _rebuild_parameter, the typed
+ * storages of persistent ids); whatever else is asked for is refused by name, so nothing of the file's
+ * choosing ever runs. */
 #ifndef AE_FORMAT_TORCH_PICKLE_H
 #define AE_FORMAT_TORCH_PICKLE_H
 

@@ -214,6 +214,7 @@ static void malformed_pickles_are_refused(void **state) {
          AE_ERR_UNSUPPORTED, "_rebuild_tensor_v3'"},
         {PICKLE("\x80\x04\x8c\x02osK\x01\x93."), AE_ERR_FORMAT, "a global's name is not a string"},
         {PICKLE("\x80\x02ios\nsystem\n."), AE_ERR_UNSUPPORTED, "opcode 0x69 at byte 2 is refused"},
+        {PICKLE("\x80\x02I5\n."), AE_ERR_UNSUPPORTED, "opcode 0x49 at byte 2 is refused"}, // protocol 0's INT
         {PICKLE("\x80\x02"
                 "ccollections\nOrderedDict\n)\x81."),
          AE_ERR_UNSUPPORTED, "opcode 0x81"},
