@@ -1,6 +1,8 @@
-/* plain_logits.h: a model's logits by the plainest use of the packed pass. */
+/* plain_logits.h: a model's logits by the plainest use of the packed pass, and what follows from them. */
 #ifndef AE_PLAIN_LOGITS_H
 #define AE_PLAIN_LOGITS_H
+
+#include <math.h>
 
 #include "model/pass.h"
 
@@ -30,6 +32,24 @@ static inline float *plain_logits(ae_model *m, const int32_t *ids, int32_t n) {
     ae_work_free(m, work);
     ae_arena_free(arena);
     return logits;
+}
+
+/* -log softmax(logits)[target] of one row. */
+static inline double plain_nll(const float *logits, int32_t n_vocab, int32_t target) {
+    double most = -INFINITY, sum = 0;
+    for (int32_t i = 0; i < n_vocab; i++)
+        most = fmax(most, (double)logits[i]);
+    for (int32_t i = 0; i < n_vocab; i++)
+        sum += exp((double)logits[i] - most);
+    return log(sum) + most - (double)logits[target];
+}
+
+/* The likeliest id of one row. */
+static inline int32_t plain_best(const float *logits, int32_t n_vocab) {
+    int32_t best = 0;
+    for (int32_t i = 1; i < n_vocab; i++)
+        if (logits[i] > logits[best]) best = i;
+    return best;
 }
 
 #endif

@@ -42,14 +42,6 @@ static ae_status file_stamp(const char *path, char text[64]) {
     return AE_OK;
 }
 
-static ae_status file_sha256(const char *path, char hex[AE_DIGEST_HEX]) {
-    ae_map map;
-    AE_TRY(ae_map_open(path, &map));
-    ae_status status = ae_sha256(map.data, map.size, hex);
-    ae_map_close(&map);
-    return status;
-}
-
 static bool says(const json_t *metadata, const char *key, const char *value) {
     const char *text = json_string_value(json_object_get(metadata, key));
     return text && strcmp(text, value) == 0;
@@ -80,7 +72,7 @@ static ae_status belongs(const ae_moment *moment, const ae_safetensors *file, co
         return AE_OK;
     AE_TRY(file_stamp(moment->path, stamp));
     if (!says(metadata, "statistics_stamp", stamp)) {
-        AE_TRY(file_sha256(moment->path, sha256));
+        AE_TRY(ae_sha256_file(moment->path, sha256));
         if (!says(metadata, "statistics_sha256", sha256)) return AE_OK;
     }
     const double *data = tensor->data;
@@ -243,7 +235,7 @@ static ae_status write_factor(const ae_moment *moment, const char *path) {
     char ridge[32], stamp[64], sha256[AE_DIGEST_HEX];
     shortest(moment->ridge, ridge);
     AE_TRY(file_stamp(moment->path, stamp));
-    AE_TRY(file_sha256(moment->path, sha256));
+    AE_TRY(ae_sha256_file(moment->path, sha256));
     json_t *metadata = json_object();
     ae_status status = AE_OK;
     if (ae_json_note(metadata, "format", format_name) || ae_json_note(metadata, "version", format_version) ||

@@ -4,6 +4,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/file.h"
+#include "base/memory.h"
+#include "edit/hparams.h"
 #include "model/model.h"
 
 static const char *const variant_names[] = {
@@ -44,7 +47,7 @@ static ae_status no_layer(const ae_model_info *info) {
                    info->name, info->architecture, info->n_layer, info->d_model);
 }
 
-ae_status ae_hparams_builtin(const ae_model *model, int layer, ae_hparams *out) {
+ae_status ae_hparams_standard(const ae_model *model, int layer, ae_hparams *out) {
     const ae_model_info *info = &model->info;
     ae_hparams h = {.variant = AE_R_ROME,
                     .layers = {info->default_layer},
@@ -67,6 +70,23 @@ ae_status ae_hparams_builtin(const ae_model *model, int layer, ae_hparams *out) 
         return ae_fail(AE_ERR_MISMATCH, "layer %d does not exist: '%s' has layers 0 to %d", h.layers[0],
                        info->name, info->n_layer - 1);
     *out = h;
+    return AE_OK;
+}
+
+ae_status ae_hparams_builtin(const ae_model *model, int layer, ae_hparams *out) {
+    char *path = model->info.folder ? ae_path_join(model->info.folder, "hparams.json") : NULL;
+    if (model->info.folder && !path) return ae_no_memory();
+    const bool own = path && ae_path_exists(path);
+    ae_status status = own ? ae_hparams_load(path, model, NULL, out) : AE_OK;
+    ae_free(path);
+    if (status != AE_OK || !own) return status == AE_OK ? ae_hparams_standard(model, layer, out) : status;
+    if (layer >= model->info.n_layer)
+        return ae_fail(AE_ERR_MISMATCH, "layer %d does not exist: '%s' has layers 0 to %d", layer, model->info.name,
+                       model->info.n_layer - 1);
+    if (layer >= 0) {
+        out->layers[0] = layer;
+        out->n_layers = 1;
+    }
     return AE_OK;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/memory.h"
+#include "edit/hparams.h"
 #include "model/model.h"
 
 enum { HPARAMS_LIMIT = 1 << 20 };
@@ -218,9 +219,7 @@ static ae_status check_module(const char *path, const json_t *object, const char
                    path, field, value, expected);
 }
 
-// "h.%d.mlp.c_proj.weight" up to and without the n-th last dot, behind `prefix`, "{}" for "%d"; free with
-// ae_free.
-static char *module_of(const char *prefix, const char *tensor, int n_parts) {
+char *ae_module_name(const char *prefix, const char *tensor, int n_parts) {
     size_t length = strlen(tensor);
     for (int i = 0; i < n_parts; i++)
         while (length > 0 && tensor[--length] != '.')
@@ -246,15 +245,15 @@ static ae_status check_modules(const char *path, const json_t *object, const ae_
         {"ln_f_module", arch->prefix, arch->tensor.ln_f_weight, 1},
     };
     for (size_t i = 0; i < sizeof modules / sizeof *modules; i++) {
-        char *expected = module_of(modules[i].prefix, modules[i].tensor, modules[i].n_parts);
+        char *expected = ae_module_name(modules[i].prefix, modules[i].tensor, modules[i].n_parts);
         ae_status status =
             expected ? check_module(path, object, modules[i].field, expected, NULL) : ae_no_memory();
         ae_free(expected);
         AE_TRY(status);
     }
     // A tied output matrix is named after the embedding in the reference's files, after the head elsewhere.
-    char *head = module_of("", arch->tensor.head_weight, 1),
-         *embedding = module_of(arch->prefix, arch->tensor.wte, 1);
+    char *head = ae_module_name("", arch->tensor.head_weight, 1),
+         *embedding = ae_module_name(arch->prefix, arch->tensor.wte, 1);
     ae_status status = AE_ERR_MEMORY;
     if (head && embedding && model->config.tied_head)
         status = check_module(path, object, "lm_head_module", embedding, head);
@@ -308,7 +307,7 @@ ae_status ae_hparams_load(const char *path, const ae_model *model, const ae_hook
         status = ae_fail(AE_ERR_FORMAT, "'%s' holds %s, expected an object of hyperparameters", path,
                          ae_json_type_name(document));
     const bool known = model->info.default_layer >= 0;
-    if (status == AE_OK) status = ae_hparams_builtin(model, known ? -1 : 0, &h);
+    if (status == AE_OK) status = ae_hparams_standard(model, known ? -1 : 0, &h);
     if (status == AE_OK) {
         if (!known) h.n_layers = 0;
         status = read_hparams(path, document, model, hooks, &h);

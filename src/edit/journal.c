@@ -22,15 +22,25 @@ typedef struct entry {
     bool reverted;
     char file[FILE_NAME];
     char time[AE_ENTRY_TIME];
-    ae_edit *edit;
+    ae_edit *edit; // NULL: in its file alone
 } entry;
+
+// A layer that some entry edits, and what its matrix was before any edit: the same for all entries.
+typedef struct edited_layer {
+    int layer;
+    char module[sizeof((ae_layer_edit){0}).module], base_sha256[AE_DIGEST_HEX];
+    const entry *owner; // the first that edits it
+} edited_layer;
 
 struct ae_journal {
     char *folder;
-    int lock; // -1: read-only
+    int lock;   // -1: read-only
+    bool light; // edits are left in their files
     ae_journal_base base;
     entry **entries; // by id; each stays where it is, so that what ae_journal_get gave remains valid
     size_t count, capacity;
+    edited_layer *layers; // of all entries, so that a new one need not be checked against each of them
+    size_t n_layers, layers_capacity;
 };
 
 static void entry_free(entry *e) {
@@ -95,14 +105,9 @@ static ae_status check_entry(const ae_journal *j, const char *path, int id, cons
     return AE_OK;
 }
 
-// The first edit of `layer` among the entries; NULL if there is none.
-static const ae_layer_edit *find_layer(const ae_journal *j, int layer, const entry **owner) {
-    for (size_t i = 0; i < j->count; i++)
-        for (int k = 0; k < j->entries[i]->edit->n_layers; k++)
-            if (j->entries[i]->edit->layers[k].layer == layer) {
-                *owner = j->entries[i];
-                return &j->entries[i]->edit->layers[k];
-            }
+static const edited_layer *find_layer(const ae_journal *j, int layer) {
+    for (size_t i = 0; i < j->n_layers; i++)
+        if (j->layers[i].layer == layer) return &j->layers[i];
     return NULL;
 }
 
@@ -110,15 +115,31 @@ static const ae_layer_edit *find_layer(const ae_journal *j, int layer, const ent
 static ae_status check_same_base(const ae_journal *j, const char *path, const ae_edit *edit) {
     for (int i = 0; i < edit->n_layers; i++) {
         const ae_layer_edit *layer = &edit->layers[i];
-        const entry *owner = NULL;
-        const ae_layer_edit *other = find_layer(j, layer->layer, &owner);
+        const edited_layer *other = find_layer(j, layer->layer);
         if (other && strcmp(other->base_sha256, layer->base_sha256) != 0)
             return ae_fail(AE_ERR_MISMATCH,
                            "'%s' was made on a base whose layer %d has sha256 %.12s, '%s' on one with "
                            "%.12s: a journal belongs to one base",
-                           path, layer->layer, layer->base_sha256, owner->file, other->base_sha256);
+                           path, layer->layer, layer->base_sha256, other->owner->file, other->base_sha256);
     }
     return AE_OK;
+}
+
+// Room for the layers of one more edit, so that noting them cannot fail.
+static ae_status reserve_layers(ae_journal *j, const ae_edit *edit) {
+    return ae_grow((void **)&j->layers, &j->layers_capacity, j->n_layers + (size_t)edit->n_layers,
+                   sizeof *j->layers);
+}
+
+static void note_layers(ae_journal *j, const entry *owner, const ae_edit *edit) {
+    for (int i = 0; i < edit->n_layers; i++) {
+        const ae_layer_edit *layer = &edit->layers[i];
+        if (find_layer(j, layer->layer)) continue;
+        edited_layer *noted = &j->layers[j->n_layers++];
+        *noted = (edited_layer){.layer = layer->layer, .owner = owner};
+        memcpy(noted->module, layer->module, sizeof noted->module);
+        memcpy(noted->base_sha256, layer->base_sha256, sizeof noted->base_sha256);
+    }
 }
 
 static ae_status read_entry(const ae_journal *j, const char *name, int id, ae_entry_head *head,
@@ -144,6 +165,7 @@ static ae_status add_entry(ae_journal *j, const ae_entry_head *head, bool revert
     entry *e = ae_alloc(1, sizeof *e);
     ae_status status =
         e ? ae_grow((void **)&j->entries, &j->capacity, j->count + 1, sizeof(entry *)) : ae_no_memory();
+    if (status == AE_OK) status = reserve_layers(j, edit);
     if (status != AE_OK) {
         ae_free(e);
         ae_edit_free(edit);
@@ -151,11 +173,23 @@ static ae_status add_entry(ae_journal *j, const ae_entry_head *head, bool revert
     }
     e->id = head->id;
     e->reverted = reverted;
-    e->edit = edit;
     file_name(e->id, reverted, e->file);
     memcpy(e->time, head->time, sizeof e->time);
     j->entries[j->count++] = e;
+    note_layers(j, e, edit);
+    if (j->light)
+        ae_edit_free(edit);
+    else
+        e->edit = edit;
     return AE_OK;
+}
+
+// The newest entry goes, and with it the layers that it was the first to edit.
+static void drop_newest(ae_journal *j) {
+    const entry *e = j->entries[j->count - 1];
+    while (j->n_layers > 0 && j->layers[j->n_layers - 1].owner == e)
+        j->n_layers--;
+    entry_free(j->entries[--j->count]);
 }
 
 // ---- open and close --------------------------------------------------------------------------------
@@ -168,7 +202,7 @@ static int compare_ids(const void *a, const void *b) {
 static void drop_entries(ae_journal *j) {
     for (size_t i = 0; i < j->count; i++)
         entry_free(j->entries[i]);
-    j->count = 0;
+    j->count = j->n_layers = 0;
 }
 
 static ae_status load_entry(ae_journal *j, const char *name) {
@@ -179,17 +213,19 @@ static ae_status load_entry(ae_journal *j, const char *name) {
     ae_entry_head head = {0};
     ae_edit *edit = NULL;
     AE_TRY(read_entry(j, name, id, &head, &edit));
-    return add_entry(j, &head, reverted, edit);
+    const ae_status status = check_same_base(j, name, edit);
+    if (status == AE_OK) return add_entry(j, &head, reverted, edit);
+    ae_edit_free(edit);
+    return status;
 }
 
-static ae_status check_all(ae_journal *j) {
+static ae_status check_ids(ae_journal *j) {
     if (j->count > 1) qsort(j->entries, j->count, sizeof *j->entries, compare_ids);
     for (size_t i = 0; i < j->count; i++) {
         const entry *e = j->entries[i];
         if (i > 0 && j->entries[i - 1]->id == e->id)
             return ae_fail(AE_ERR_FORMAT, "'%s' holds both '%s' and '%s': keep one of them", j->folder,
                            j->entries[i - 1]->file, e->file);
-        AE_TRY(check_same_base(j, e->file, e->edit));
     }
     return AE_OK;
 }
@@ -202,7 +238,7 @@ static ae_status load_entries(ae_journal *j) {
     for (size_t i = 0; i < count && status == AE_OK; i++)
         status = load_entry(j, names[i]);
     ae_folder_list_free(names, count);
-    if (status == AE_OK) status = check_all(j);
+    if (status == AE_OK) status = check_ids(j);
     if (status != AE_OK) drop_entries(j);
     return status;
 }
@@ -289,12 +325,13 @@ static ae_status open_folder(ae_journal *j, ae_model *model, bool create, bool r
     return model ? ae_journal_base_check(&j->base, j->folder, model) : AE_OK;
 }
 
-ae_status ae_journal_open(const char *folder, ae_model *model, bool create, bool read_only,
-                          ae_journal **out) {
+static ae_status open_journal(const char *folder, ae_model *model, bool create, bool read_only, bool light,
+                              ae_journal **out) {
     if (!*folder) return ae_fail(AE_ERR_ARGUMENT, "the journal's folder is empty text");
     ae_journal *j = ae_alloc(1, sizeof *j);
     if (!j) return ae_no_memory();
     j->lock = -1;
+    j->light = light;
     j->folder = ae_strdup(folder);
     ae_status status = j->folder ? open_folder(j, model, create, read_only) : ae_no_memory();
     if (status == AE_OK)
@@ -304,10 +341,20 @@ ae_status ae_journal_open(const char *folder, ae_model *model, bool create, bool
     return status;
 }
 
+ae_status ae_journal_open(const char *folder, ae_model *model, bool create, bool read_only,
+                          ae_journal **out) {
+    return open_journal(folder, model, create, read_only, false, out);
+}
+
+ae_status ae_journal_open_light(const char *folder, ae_model *model, ae_journal **out) {
+    return open_journal(folder, model, true, false, true, out);
+}
+
 void ae_journal_close(ae_journal *j) {
     if (!j) return;
     drop_entries(j);
     ae_free(j->entries);
+    ae_free(j->layers);
     ae_journal_base_free(&j->base);
     if (j->lock >= 0) close(j->lock); // which gives up the lock; its file stays, others may be waiting on it
     ae_free(j->folder);
@@ -324,13 +371,35 @@ size_t ae_journal_count(const ae_journal *j) {
     return j->count;
 }
 
+static ae_status check_index(const ae_journal *j, size_t index) {
+    if (index < j->count) return AE_OK;
+    return ae_fail(AE_ERR_ARGUMENT, "the journal '%s' has %zu entries, there is none at index %zu", j->folder,
+                   j->count, index);
+}
+
+static ae_status read_edit(const ae_journal *j, const entry *e, ae_edit **edit) {
+    ae_entry_head head = {0};
+    return read_entry(j, e->file, e->id, &head, edit);
+}
+
+static ae_journal_entry describe(const entry *e, const ae_edit *edit) {
+    return (ae_journal_entry){
+        .id = e->id, .reverted = e->reverted, .file = e->file, .edit = edit, .time = e->time};
+}
+
 ae_status ae_journal_get(const ae_journal *j, size_t index, ae_journal_entry *out) {
-    if (index >= j->count)
-        return ae_fail(AE_ERR_ARGUMENT, "the journal '%s' has %zu entries, there is none at index %zu",
-                       j->folder, j->count, index);
+    AE_TRY(check_index(j, index));
+    entry *e = j->entries[index];
+    if (!e->edit) AE_TRY(read_edit(j, e, &e->edit));
+    *out = describe(e, e->edit);
+    return AE_OK;
+}
+
+ae_status ae_journal_read(const ae_journal *j, size_t index, ae_journal_entry *out, ae_edit **edit) {
+    AE_TRY(check_index(j, index));
     const entry *e = j->entries[index];
-    *out = (ae_journal_entry){
-        .id = e->id, .reverted = e->reverted, .file = e->file, .edit = e->edit, .time = e->time};
+    AE_TRY(read_edit(j, e, edit));
+    *out = describe(e, *edit);
     return AE_OK;
 }
 
@@ -341,30 +410,48 @@ static ae_status check_writable(const ae_journal *j) {
 
 // ---- the model -------------------------------------------------------------------------------------
 
-static ae_status check_layer(const ae_journal *j, const char *file, const ae_layer_edit *layer,
-                             ae_model *model) {
+static ae_status check_layer(const ae_journal *j, const char *file, int layer, const char *module,
+                             const char *base_sha256, ae_model *model) {
     const ae_model_info *info = &model->info;
-    char module[sizeof layer->module], base[AE_DIGEST_HEX];
-    snprintf(module, sizeof module, info->mlp_out_module, layer->layer);
-    if (strcmp(module, layer->module) != 0)
+    char expected[sizeof((ae_layer_edit){0}).module], base[AE_DIGEST_HEX];
+    snprintf(expected, sizeof expected, info->mlp_out_module, layer);
+    if (strcmp(expected, module) != 0)
         return ae_fail(AE_ERR_MISMATCH, "'%s/%s' edits module '%s', in the model given, '%s', that is '%s'",
-                       j->folder, file, layer->module, info->name, module);
-    AE_TRY(ae_model_base_sha256(model, layer->layer, base));
-    if (strcmp(base, layer->base_sha256) == 0) return AE_OK;
+                       j->folder, file, module, info->name, expected);
+    AE_TRY(ae_model_base_sha256(model, layer, base));
+    if (strcmp(base, base_sha256) == 0) return AE_OK;
     return ae_fail(AE_ERR_MISMATCH,
                    "'%s/%s' belongs to the %s model '%s' whose '%s' has sha256 %.12s, in the model given, "
                    "'%s' in '%s', it is "
                    "%.12s: give the model that the edits were made on, with its weights as they were",
-                   j->folder, file, j->base.architecture, j->base.name, layer->module, layer->base_sha256,
-                   info->name, info->folder, base);
+                   j->folder, file, j->base.architecture, j->base.name, module, base_sha256, info->name,
+                   info->folder, base);
 }
 
 ae_status ae_journal_check_model(const ae_journal *j, ae_model *model) {
     AE_TRY(ae_journal_base_check(&j->base, j->folder, model));
-    for (size_t i = 0; i < j->count; i++)
-        for (int k = 0; k < j->entries[i]->edit->n_layers; k++)
-            AE_TRY(check_layer(j, j->entries[i]->file, &j->entries[i]->edit->layers[k], model));
+    for (size_t i = 0; i < j->n_layers; i++) {
+        const edited_layer *l = &j->layers[i];
+        AE_TRY(check_layer(j, l->owner->file, l->layer, l->module, l->base_sha256, model));
+    }
     return AE_OK;
+}
+
+static ae_status add_to_model(const ae_edit *edit, ae_model *model) {
+    for (int k = 0; k < edit->n_layers; k++) {
+        const ae_layer_edit *layer = &edit->layers[k];
+        AE_TRY(ae_model_add_rank_one(model, layer->layer, layer->u, layer->right));
+    }
+    return AE_OK;
+}
+
+static ae_status apply_entry(const ae_journal *j, const entry *e, ae_model *model) {
+    if (e->edit) return add_to_model(e->edit, model);
+    ae_edit *edit = NULL;
+    AE_TRY(read_edit(j, e, &edit));
+    const ae_status status = add_to_model(edit, model);
+    ae_edit_free(edit);
+    return status;
 }
 
 ae_status ae_journal_apply(ae_journal *j, ae_model *model) {
@@ -372,15 +459,11 @@ ae_status ae_journal_apply(ae_journal *j, ae_model *model) {
     ae_model_restore(model);
     for (size_t i = 0; i < j->count; i++) {
         const entry *e = j->entries[i];
-        if (e->reverted) continue;
-        for (int k = 0; k < e->edit->n_layers; k++) {
-            const ae_layer_edit *layer = &e->edit->layers[k];
-            ae_status status = ae_model_add_rank_one(model, layer->layer, layer->u, layer->right);
-            if (status != AE_OK) {
-                ae_model_restore(model);
-                return ae_fail_context(status, "'%s/%s' cannot be applied, the model is back at its base",
-                                       j->folder, e->file);
-            }
+        const ae_status status = e->reverted ? AE_OK : apply_entry(j, e, model);
+        if (status != AE_OK) {
+            ae_model_restore(model);
+            return ae_fail_context(status, "'%s/%s' cannot be applied, the model is back at its base",
+                                   j->folder, e->file);
         }
     }
     return AE_OK;
@@ -417,7 +500,8 @@ static ae_status check_new(const ae_journal *j, ae_model *model, const ae_edit *
     AE_TRY(ae_journal_check_model(j, model));
     AE_TRY(check_entry(j, name, head->id, head, edit));
     for (int i = 0; i < edit->n_layers; i++)
-        AE_TRY(check_layer(j, name, &edit->layers[i], model));
+        AE_TRY(check_layer(j, name, edit->layers[i].layer, edit->layers[i].module,
+                           edit->layers[i].base_sha256, model));
     return AE_OK;
 }
 
@@ -445,7 +529,7 @@ ae_status ae_journal_append(ae_journal *j, ae_model *model, const ae_edit *edit,
         if (status == AE_OK)
             *id = got.id;
         else
-            entry_free(j->entries[--j->count]);
+            drop_newest(j);
     }
     ae_free(bytes);
     return status;

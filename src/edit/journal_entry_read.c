@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/memory.h"
+#include "edit/hparams.h"
 #include "edit/journal_entry_parts.h"
 #include "format/safetensors.h"
 
@@ -159,6 +160,14 @@ static ae_status read_hparams(const reader *r, const json_t *root, ae_hparams *o
     AE_TRY(get_short(r, object, "mom2_dataset", out->mom2_dataset, sizeof out->mom2_dataset));
     AE_TRY(ae_json_int(r->name, object, "mom2_n_samples", true, INT64_MIN, INT64_MAX, &out->mom2_n_samples));
     return get_short(r, object, "mom2_dtype", out->mom2_dtype, sizeof out->mom2_dtype);
+}
+
+ae_status ae_hparams_get(const char *name, const json_t *document, ae_hparams *out) {
+    const reader r = {.name = name};
+    ae_hparams hparams = {0};
+    AE_TRY(read_hparams(&r, document, &hparams));
+    *out = hparams;
+    return AE_OK;
 }
 
 static ae_status read_measure(const reader *r, const json_t *root, const char *field, ae_measure *out) {

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/memory.h"
+#include "edit/hparams.h"
 #include "edit/journal_entry_parts.h"
 #include "format/safetensors.h"
 
@@ -54,7 +55,7 @@ static ae_status write_request(json_t *root, const ae_request *request) {
     return set_int(object, "case_id", request->case_id);
 }
 
-static ae_status write_hparams(json_t *root, const ae_hparams *h) {
+ae_status ae_hparams_put(json_t *root, const ae_hparams *h) {
     json_t *object = add_child(root, "hparams", json_object());
     if (!object) return json_memory();
     AE_TRY(set_text(object, "variant", ae_variant_name(h->variant)));
@@ -110,7 +111,7 @@ static ae_status write_document(json_t *root, const ae_entry_head *head, const a
     AE_TRY(set_text(root, "aedile", ae_version()));
     AE_TRY(set_text(root, "shape_sha256", head->shape_sha256));
     AE_TRY(write_request(root, &edit->request));
-    AE_TRY(write_hparams(root, &edit->hparams));
+    AE_TRY(ae_hparams_put(root, &edit->hparams));
     char seed[24]; // as text: JSON readers lose digits of integers above 2^53
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)edit->seed);
     AE_TRY(set_text(root, "seed", seed));

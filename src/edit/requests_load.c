@@ -1,85 +1,29 @@
-// Requests from JSON: CounterFact records, EasyEdit's flat and list forms, and our own flat form
-// (docs/formats.md).
+// Request files: one request, an array of them, or EasyEdit's lists (docs/formats.md).
 #include "aedile/edit.h"
-
-#include <string.h>
 
 #include "base/json.h"
 #include "base/memory.h"
+#include "edit/request_json.h"
 
 enum { REQUESTS_LIMIT = 512 << 20 }; // bytes; CounterFact as published is 45 MB
 
-// A string field in `*out`, borrowed from `record`; NULL where it is absent and not required.
-static ae_status read_text(const char *name, const json_t *record, const char *field, bool required,
-                           const char **out) {
-    *out = NULL;
-    AE_TRY(ae_json_string(name, record, field, required, out));
-    if (*out && strlen(*out) != json_string_length(json_object_get(record, field)))
-        return ae_fail(AE_ERR_FORMAT, "'%s': field '%s' holds a NUL character after '%s'", name, field, *out);
-    return AE_OK;
-}
-
-// A target is a string or {"str": ...}.
-static ae_status read_target(const char *name, const json_t *record, const char *field, bool required,
-                             const char **out) {
-    const json_t *value = json_object_get(record, field);
-    if (!json_is_object(value)) return read_text(name, record, field, required, out);
-    ae_status status = read_text(name, value, "str", true, out);
-    return status == AE_OK ? AE_OK : ae_fail_context(status, "field '%s'", field);
-}
-
-// The prompt with "{}" for the one place where `subject` occurs in it; free with ae_free.
-static ae_status blank_subject(const char *name, const char *prompt, const char *subject, char **out) {
-    const char *at = *subject ? strstr(prompt, subject) : NULL;
-    if (!at)
-        return ae_fail(AE_ERR_FORMAT, "'%s': prompt '%s' has neither '{}' nor the subject '%s'", name, prompt,
-                       subject);
-    if (strstr(at + 1, subject))
-        return ae_fail(AE_ERR_FORMAT,
-                       "'%s': subject '%s' occurs more than once in prompt '%s'; put '{}' where it is meant",
-                       name, subject, prompt);
-    *out = ae_format("%.*s{}%s", (int)(at - prompt), prompt, at + strlen(subject));
-    return *out ? AE_OK : ae_no_memory();
-}
-
 static ae_status copy_text(const char *text, const char **out) {
-    *out = ae_strdup(text);
-    return *out ? AE_OK : ae_no_memory();
+    if (text && !(*out = ae_strdup(text))) return ae_no_memory();
+    return AE_OK;
 }
 
 // One record to a request with its own strings; what it holds after a failure is freed by the caller.
 static ae_status read_record(const char *name, const json_t *record, ae_request *out) {
-    if (!json_is_object(record))
-        return ae_fail(AE_ERR_FORMAT, "'%s' is %s, expected an object", name, ae_json_type_name(record));
-    out->case_id = -1;
-    AE_TRY(ae_json_int(name, record, "case_id", false, 0, INT64_MAX, &out->case_id));
-    const json_t *rewrite = json_object_get(record, "requested_rewrite");
-    if (rewrite && !json_is_object(rewrite))
-        return ae_fail(AE_ERR_FORMAT, "'%s': field 'requested_rewrite' is %s, expected an object", name,
-                       ae_json_type_name(rewrite));
-    const json_t *fields = rewrite ? rewrite : record;
-    const char *prompt, *subject, *target_new, *target_true;
-    AE_TRY(read_text(name, fields, "prompt", true, &prompt));
-    AE_TRY(read_text(name, fields, "subject", true, &subject));
-    AE_TRY(read_target(name, fields, "target_new", true, &target_new));
-    AE_TRY(read_target(name, fields, "target_true", false, &target_true));
-    if (!target_true) AE_TRY(read_target(name, fields, "ground_truth", false, &target_true));
-
-    // A filled-in prompt has no placeholder, unless its subject is one that looks like it ("the operator
-    // {}").
-    bool filled = !strstr(prompt, "{}") || (strstr(subject, "{}") && strstr(prompt, subject));
-    if (filled) {
-        char *blanked = NULL;
-        AE_TRY(blank_subject(name, prompt, subject, &blanked));
-        out->prompt = blanked;
-    } else {
-        AE_TRY(copy_text(prompt, &out->prompt));
-    }
-    AE_TRY(copy_text(subject, &out->subject));
-    AE_TRY(copy_text(target_new, &out->target_new));
-    if (target_true && *target_true) AE_TRY(copy_text(target_true, &out->target_true));
-    ae_status status = ae_request_check(out);
-    return status == AE_OK ? AE_OK : ae_fail_context(status, "'%s'", name);
+    ae_request borrowed;
+    char *filled = NULL;
+    AE_TRY(ae_request_read(name, record, &borrowed, &filled));
+    out->case_id = borrowed.case_id;
+    ae_status status = copy_text(borrowed.prompt, &out->prompt);
+    if (status == AE_OK) status = copy_text(borrowed.subject, &out->subject);
+    if (status == AE_OK) status = copy_text(borrowed.target_new, &out->target_new);
+    if (status == AE_OK) status = copy_text(borrowed.target_true, &out->target_true);
+    ae_free(filled);
+    return status;
 }
 
 // {"prompts": [...], "subject": [...], "target_new": [...], "ground_truth": [...]}, as EasyEdit's editor

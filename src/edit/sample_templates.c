@@ -1,54 +1,18 @@
 // Context templates sampled from the model (spec: editing §3).
-#include <string.h>
-
 #include "aedile/edit.h"
 #include "edit/templates.h"
 #include "model/generate.h"
-#include "text/unicode.h"
 
 // What names the random stream of template i: (seed, TEMPLATES, i).
 enum { TEMPLATES = 1, TOP_K = 5 };
 
-static const char END_OF_TEXT[] = "<|endoftext|>";
-
-// text with every `what` replaced by `with` (not longer than what), in place.
-static void replace_all(char *text, const char *what, const char *with) {
-    const size_t n_what = strlen(what), n_with = strlen(with);
-    char *to = text;
-    for (const char *from = text; *from;) {
-        if (strncmp(from, what, n_what) == 0) {
-            memcpy(to, with, n_with);
-            to += n_with;
-            from += n_what;
-        } else
-            *to++ = *from++;
-    }
-    *to = '\0';
-}
-
-// text[0..length) without NUL characters, which a template, being a C string, cannot hold; in place.
-static size_t drop_nul(char *text, size_t length) {
-    size_t kept = 0;
-    for (size_t i = 0; i < length; i++)
-        if (text[i] != '\0') text[kept++] = text[i];
-    return kept;
-}
-
 // The sampled ids (behind the first, <|endoftext|>) as a template.
 static ae_status make_template(const ae_model *m, const int32_t *ids, int32_t n_ids, char **out) {
-    char *text = NULL, *normal = NULL;
-    size_t length = 0;
-    AE_TRY(ae_model_decode(m, ids, (size_t)n_ids, &text, &length));
-    ae_status status = ae_unicode_nfkd(text, drop_nul(text, length), &normal);
-    if (status == AE_OK) {
-        replace_all(normal, "\n\n", " ");
-        replace_all(normal, END_OF_TEXT, "");
-        *out = ae_format("%s. {}", normal);
-        if (!*out) status = ae_no_memory();
-    }
+    char *text = NULL;
+    AE_TRY(ae_sampled_text(m, ids, (size_t)n_ids, &text));
+    *out = ae_format("%s. {}", text);
     ae_free(text);
-    ae_free(normal);
-    return status;
+    return *out ? AE_OK : ae_no_memory();
 }
 
 static int32_t count_templates(const ae_hparams *hparams) {
@@ -64,9 +28,9 @@ ae_status ae_templates_sample(ae_model *m, const ae_hparams *hparams, uint64_t s
     const int32_t end = ae_tokenizer_end_of_text(m->tokenizer), n = count_templates(hparams);
     if (n > 0 && end < 0)
         return ae_fail(AE_ERR_UNSUPPORTED,
-                       "the tokenizer of '%s' has no %s to start templates from: give templates in a "
-                       "file (--templates)",
-                       m->info.folder, END_OF_TEXT);
+                       "the tokenizer of '%s' has no <|endoftext|> to start templates from: give templates "
+                       "in a file (--templates)",
+                       m->info.folder);
     ae_templates t = {.count = (size_t)n + 1};
     ae_arena *arena = NULL;
     ae_status status = AE_OK;

@@ -103,7 +103,7 @@ ae_status ae_templates_save(const ae_templates *templates, const char *path) {
 
 void ae_templates_free(ae_templates *templates) {
     if (!templates) return;
-    for (size_t i = 0; i < templates->count; i++)
+    for (size_t i = 0; templates->text && i < templates->count; i++)
         ae_free(templates->text[i]);
     ae_free(templates->text);
     *templates = (ae_templates){0};

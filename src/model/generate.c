@@ -5,32 +5,85 @@
 #include "model/sample.h"
 #include "text/unicode.h"
 
+// Rows of keys and values, beside those that all share, in memory at once. One sequence alone may need more.
+enum { GROUP_ROWS = 1024 };
+
 typedef struct generation {
     ae_model *m;
     ae_continuation *sequences;
     const ae_continue_options *options;
-    int32_t *active; // sequences that still go on
+    int32_t n_shared;  // tokens that all prompts begin with: the store's first rows
+    bool shared_ready; // their keys and values are there
+    int32_t *active;   // sequences of the group that still go on
     int32_t n_active;
-    int32_t *own_row; // where each sequence's keys and values begin in the store
+    int32_t *own_row; // [n], where each sequence's keys and values begin in the store
+    ae_seq *seqs;     // [1 + sequences of a group], of the next pass
+    int32_t *ids;     // the tokens of its rows
     ae_store *store;
     ae_work *work;
     float *x, *normed, *logits; // backend memory: [rows, d_model], [n, d_model], [n, n_vocab]
     float *row;                 // [n_vocab], host
 } generation;
 
-// One pass over the active sequences' new rows and a token for each; `ids` are the rows' tokens.
-static ae_status step(generation *g, ae_arena *arena, const ae_seq *seqs, const int32_t *ids) {
+// Own rows of a sequence in the store. The last token is never looked at.
+static int32_t own_rows(const generation *g, const ae_continuation *s) {
+    return s->n_prompt - g->n_shared + s->max_new - 1;
+}
+
+// What all prompts begin with, each left with one token at least.
+static int32_t count_shared(const ae_continuation *sequences, int32_t n) {
+    const ae_continuation *first = NULL;
+    int32_t shared = 0, n_used = 0;
+    for (int32_t i = 0; i < n; i++) {
+        const ae_continuation *s = &sequences[i];
+        if (s->max_new <= 0) continue;
+        n_used++;
+        if (!first) {
+            first = s;
+            shared = s->n_prompt - 1;
+        }
+        if (s->n_prompt - 1 < shared) shared = s->n_prompt - 1;
+        for (int32_t j = 0; j < shared; j++)
+            if (s->prompt[j] != first->prompt[j]) shared = j;
+    }
+    return n_used > 1 ? shared : 0;
+}
+
+// Sequences that go together: from the one asked for up to `end`.
+typedef struct group {
+    int32_t end;
+    int32_t n;        // those that have something to do
+    int32_t n_rows;   // their tokens in the first pass
+    int32_t capacity; // and their rows in the store
+} group;
+
+static group group_at(const generation *g, int32_t first, int32_t n_sequences) {
+    group p = {.end = first};
+    for (; p.end < n_sequences; p.end++) {
+        const ae_continuation *s = &g->sequences[p.end];
+        if (s->max_new <= 0) continue;
+        if (p.n > 0 && own_rows(g, s) > GROUP_ROWS - p.capacity) break;
+        p.n++;
+        p.n_rows += s->n_prompt - g->n_shared;
+        p.capacity += own_rows(g, s);
+    }
+    return p;
+}
+
+// One pass over the new rows of the active sequences and a token for each. n_lead: 1 where a sequence that
+// gets none, the shared beginning, goes before them.
+static ae_status step(generation *g, ae_arena *arena, int32_t n_lead) {
     ae_model *m = g->m;
     ae_backend *be = m->backend;
     const int32_t n = g->n_active, n_vocab = m->config.n_vocab;
     ae_batch batch;
-    AE_TRY(ae_batch_new(arena, seqs, n, &batch));
+    AE_TRY(ae_batch_new(arena, g->seqs, n_lead + n, &batch));
     int32_t *last = ae_arena_alloc(arena, (size_t)n, sizeof *last);
     if (!last) return ae_no_memory();
     for (int32_t i = 0; i < n; i++)
-        last[i] = batch.seqs[i].row + batch.seqs[i].n_rows - 1;
+        last[i] = batch.seqs[n_lead + i].row + batch.seqs[n_lead + i].n_rows - 1;
     const ae_selection select = {.rows = last, .n = n};
-    AE_TRY(ae_run_layers(m, &batch, ids, g->x, g->store, g->work, &select));
+    AE_TRY(ae_run_layers(m, &batch, g->ids, g->x, g->store, g->work, &select));
     AE_TRY(ae_head_forward(m, g->x, n, g->normed, NULL, NULL, g->logits));
     int64_t bad = -1;
     AE_TRY(be->all_finite(be, g->logits, (size_t)n * (size_t)n_vocab, &bad));
@@ -51,53 +104,88 @@ static ae_status step(generation *g, ae_arena *arena, const ae_seq *seqs, const 
     return AE_OK;
 }
 
+static ae_status step_with_scratch(generation *g, int32_t n_lead) {
+    ae_arena *arena = NULL;
+    AE_TRY(ae_arena_new(&arena));
+    const ae_status status = step(g, arena, n_lead);
+    ae_arena_free(arena);
+    return status;
+}
+
+static ae_status continue_group(generation *g, int32_t first, int32_t end) {
+    const int32_t n_lead = g->n_shared > 0 && !g->shared_ready ? 1 : 0;
+    int32_t row = 0, own = g->n_shared;
+    g->n_active = 0;
+    for (int32_t i = first; i < end; i++) {
+        const ae_continuation *s = &g->sequences[i];
+        if (s->max_new <= 0) continue;
+        if (n_lead == 1 && g->n_active == 0) { // the shared beginning goes along with the first group
+            g->seqs[0] = (ae_seq){.n_rows = g->n_shared};
+            memcpy(g->ids, s->prompt, (size_t)g->n_shared * sizeof *g->ids);
+            row = g->n_shared;
+        }
+        const int32_t n_rows = s->n_prompt - g->n_shared;
+        g->own_row[i] = own;
+        g->seqs[n_lead + g->n_active] = (ae_seq){.n_rows = n_rows, .ctx_len = g->n_shared, .own_row = own};
+        memcpy(g->ids + row, s->prompt + g->n_shared, (size_t)n_rows * sizeof *g->ids);
+        g->active[g->n_active++] = i;
+        row += n_rows;
+        own += own_rows(g, s);
+    }
+    if (g->n_active == 0) return AE_OK;
+    AE_TRY(step_with_scratch(g, n_lead));
+    g->shared_ready = true;
+    while (g->n_active > 0) {
+        for (int32_t i = 0; i < g->n_active; i++) {
+            const int32_t index = g->active[i];
+            const ae_continuation *s = &g->sequences[index];
+            g->seqs[i] = (ae_seq){.n_rows = 1,
+                                  .ctx_len = g->n_shared,
+                                  .own_row = g->own_row[index],
+                                  .past = s->n_prompt - g->n_shared + s->n_ids - 1};
+            g->ids[i] = s->ids[s->n_ids - 1];
+        }
+        AE_TRY(step_with_scratch(g, 0));
+    }
+    return AE_OK;
+}
+
 ae_status ae_continue(ae_model *m, ae_continuation *sequences, int32_t n,
                       const ae_continue_options *options) {
     ae_backend *be = m->backend;
-    generation g = {.m = m, .sequences = sequences, .options = options};
+    generation g = {
+        .m = m, .sequences = sequences, .options = options, .n_shared = count_shared(sequences, n)};
+    int32_t most = 0, rows = 0, capacity = 0; // of any group
+    for (int32_t first = 0; first < n;) {
+        const group p = group_at(&g, first, n);
+        if (p.n > most) most = p.n;
+        if (p.n_rows > rows) rows = p.n_rows;
+        if (p.capacity > capacity) capacity = p.capacity;
+        first = p.end;
+    }
+    for (int32_t i = 0; i < n; i++)
+        sequences[i].n_ids = 0;
+    if (most == 0) return AE_OK;
+    rows += g.n_shared;
+    capacity += g.n_shared;
+
     ae_arena *arena = NULL;
     ae_status status = AE_OK;
     AE_TRY(ae_arena_new(&arena));
-    g.active = ae_arena_alloc(arena, (size_t)n, sizeof *g.active);
+    g.active = ae_arena_alloc(arena, (size_t)most, sizeof *g.active);
     g.own_row = ae_arena_alloc(arena, (size_t)n, sizeof *g.own_row);
-    ae_seq *seqs = ae_arena_alloc(arena, (size_t)n, sizeof *seqs);
+    g.seqs = ae_arena_alloc(arena, (size_t)most + 1, sizeof *g.seqs);
+    g.ids = ae_arena_alloc(arena, (size_t)rows, sizeof *g.ids);
     g.row = ae_arena_alloc(arena, (size_t)m->config.n_vocab, sizeof *g.row);
-    if (!g.active || !g.own_row || !seqs || !g.row) AE_TRY_GOTO(done, ae_no_memory());
-    int32_t n_rows = 0, capacity = 0;
-    for (int32_t i = 0; i < n; i++) {
-        sequences[i].n_ids = 0;
-        if (sequences[i].max_new <= 0) continue;
-        g.own_row[i] = capacity;
-        capacity += sequences[i].n_prompt + sequences[i].max_new;
-        seqs[g.n_active] = (ae_seq){.n_rows = sequences[i].n_prompt, .own_row = g.own_row[i]};
-        n_rows += sequences[i].n_prompt;
-        g.active[g.n_active++] = i;
-    }
-    int32_t *ids = ae_arena_alloc(arena, (size_t)(n_rows > n ? n_rows : n), sizeof *ids);
-    if (!ids) AE_TRY_GOTO(done, ae_no_memory());
-    for (int32_t i = 0, row = 0; i < g.n_active; i++) {
-        const ae_continuation *s = &sequences[g.active[i]];
-        memcpy(ids + row, s->prompt, (size_t)s->n_prompt * sizeof *ids);
-        row += s->n_prompt;
-    }
-    const int32_t rows = n_rows > n ? n_rows : n;
+    if (!g.active || !g.own_row || !g.seqs || !g.ids || !g.row) AE_TRY_GOTO(done, ae_no_memory());
     AE_TRY_GOTO(done, ae_store_new(m, 0, m->config.n_layer, capacity, false, &g.store));
     AE_TRY_GOTO(done, ae_work_new(m, rows, &g.work));
     AE_TRY_GOTO(done, be->alloc(be, (size_t)rows * (size_t)m->config.d_model, &g.x));
-    AE_TRY_GOTO(done, be->alloc(be, (size_t)n * (size_t)m->config.d_model, &g.normed));
-    AE_TRY_GOTO(done, be->alloc(be, (size_t)n * (size_t)m->config.n_vocab, &g.logits));
-    while (g.n_active > 0) {
-        ae_arena *scratch = NULL;
-        AE_TRY_GOTO(done, ae_arena_new(&scratch));
-        status = step(&g, scratch, seqs, ids);
-        ae_arena_free(scratch);
-        if (status != AE_OK) goto done;
-        for (int32_t i = 0; i < g.n_active; i++) {
-            const int32_t index = g.active[i];
-            const ae_continuation *s = &sequences[index];
-            seqs[i] = (ae_seq){.n_rows = 1, .own_row = g.own_row[index], .past = s->n_prompt + s->n_ids - 1};
-            ids[i] = s->ids[s->n_ids - 1];
-        }
+    AE_TRY_GOTO(done, be->alloc(be, (size_t)most * (size_t)m->config.d_model, &g.normed));
+    AE_TRY_GOTO(done, be->alloc(be, (size_t)most * (size_t)m->config.n_vocab, &g.logits));
+    for (int32_t first = 0, end; first < n; first = end) {
+        end = group_at(&g, first, n).end;
+        AE_TRY_GOTO(done, continue_group(&g, first, end));
     }
 done:
     be->release(be, g.x);

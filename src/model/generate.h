@@ -23,7 +23,13 @@ typedef struct ae_continue_options {
     void *user;
 } ae_continue_options;
 
-/* Continues all, packed: one row a sequence and step. AE_ERR_NUMERIC if logits are not finite. */
+/* Continues all, packed: one row a sequence and step. What all prompts begin with is computed once; so many
+ * go together that memory stays bounded, the others after them. AE_ERR_NUMERIC if logits are not finite. */
 ae_status ae_continue(ae_model *m, ae_continuation *sequences, int32_t n, const ae_continue_options *options);
+
+/* Sampled tokens as text (spec: editing §3): decoded, compatibility characters decomposed (NFKD), two
+ * newlines made one space, every <|endoftext|> dropped, and NUL characters, which a C string cannot hold.
+ * *text: free with ae_free. */
+ae_status ae_sampled_text(const ae_model *m, const int32_t *ids, size_t n_ids, char **text);
 
 #endif

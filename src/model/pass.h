@@ -39,7 +39,9 @@ typedef struct ae_batch {
 } ae_batch;
 
 /* Lays out sequences: fills seqs[i].row (packed in order), positions and store_rows from n_rows, ctx_*,
- * own_row, past. Copies `seqs`; memory from `arena`. */
+ * own_row, past. A shared prefix may be rows that this very batch stores (of another sequence): in a layer
+ * all keys and values are stored before attention reads any; only ae_layer_backward takes it for constant.
+ * Copies `seqs`; memory from `arena`. */
 ae_status ae_batch_new(ae_arena *arena, const ae_seq *seqs, int32_t n_seqs, ae_batch *out);
 
 /* ---- scratch and saved activations ---- */

@@ -1,92 +1,152 @@
 #include "model/score.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { LOGIT_ROWS = 64 }; // rows of logits in memory at once
+#include "model/packing.h"
+#include "model/sample.h"
 
-// Tokens that all sequences share and that lie before every scored position.
-static int32_t common_prefix(const ae_scored *s, int32_t n) {
-    int32_t shared = s[0].first;
-    for (int32_t i = 1; i < n; i++) {
-        if (s[i].first < shared) shared = s[i].first;
-        for (int32_t j = 0; j < shared; j++)
-            if (s[i].ids[j] != s[0].ids[j]) shared = j;
-    }
-    return n > 1 ? shared : 0;
+enum {
+    PASS_ROWS = 2048, // rows of a pass, in memory at once; one sequence alone may have more
+    LOGIT_ROWS = 64,  // rows of logits in memory at once
+};
+
+// A target that is scored at a row of the pass. Several may share a row: the logits are computed once.
+typedef struct reading {
+    int32_t row, sequence, target;
+    double nll;
+} reading;
+
+// By row; within one any fixed order will do.
+static int by_row(const void *left, const void *right) {
+    const reading *a = left, *b = right;
+    if (a->row != b->row) return a->row > b->row ? 1 : -1;
+    return (a->sequence > b->sequence) - (a->sequence < b->sequence);
 }
 
-// Negative log-probabilities at the top's rows, a few rows of logits at a time.
-static ae_status score_rows(ae_model *m, const float *x, int32_t n_rows, const int32_t *targets,
-                            double *nll) {
+// What is read from a pass.
+typedef struct answers {
+    reading *readings; // [n], sorted
+    int32_t n, n_rows;
+    int32_t *rows;      // [n_rows], those that are read, ascending
+    int32_t *first;     // [n_rows + 1], the first reading of each, and the end
+    int32_t *likeliest; // [all sequences], the likeliest tokens are asked for; NULL: the readings' nll
+} answers;
+
+static ae_status score_logits(ae_model *m, float *logits, int32_t row, int32_t n_rows, answers *a) {
+    int32_t next[LOGIT_ROWS], targets[LOGIT_ROWS];
+    double nll[LOGIT_ROWS];
+    memcpy(next, a->first + row, (size_t)n_rows * sizeof *next);
+    // Each round scores the next target of every row that has one left.
+    for (int32_t left = a->first[row + n_rows] - a->first[row]; left > 0;) {
+        for (int32_t i = 0; i < n_rows; i++)
+            targets[i] = next[i] < a->first[row + i + 1] ? a->readings[next[i]].target : 0;
+        AE_TRY(m->backend->cross_entropy(m->backend, nll, logits, targets, NULL, n_rows, m->config.n_vocab));
+        for (int32_t i = 0; i < n_rows; i++) {
+            if (next[i] == a->first[row + i + 1]) continue;
+            a->readings[next[i]++].nll = nll[i];
+            left--;
+        }
+    }
+    return AE_OK;
+}
+
+static ae_status find_likeliest(ae_model *m, const float *logits, float *host, int32_t row, int32_t n_rows,
+                                answers *a) {
+    ae_backend *be = m->backend;
+    const size_t n_vocab = (size_t)m->config.n_vocab;
+    int64_t bad = -1;
+    AE_TRY(be->all_finite(be, logits, (size_t)n_rows * n_vocab, &bad));
+    if (bad >= 0) return ae_model_blame(m, "a logit");
+    for (int32_t i = 0; i < n_rows; i++) {
+        int32_t best;
+        AE_TRY(be->get(be, host, logits + (size_t)i * n_vocab, n_vocab));
+        ae_top_k(host, m->config.n_vocab, 1, &best);
+        for (int32_t r = a->first[row + i]; r < a->first[row + i + 1]; r++)
+            a->likeliest[a->readings[r].sequence] = best;
+    }
+    return AE_OK;
+}
+
+// x[n_rows, d_model], the rows that are read: a few rows of logits at a time.
+static ae_status read_top(ae_model *m, const float *x, ae_arena *arena, answers *a) {
     const int32_t d = m->config.d_model, n_vocab = m->config.n_vocab;
-    const int32_t chunk = n_rows < LOGIT_ROWS ? n_rows : LOGIT_ROWS;
+    const int32_t chunk = a->n_rows < LOGIT_ROWS ? a->n_rows : LOGIT_ROWS;
     ae_backend *be = m->backend;
     float *logits = NULL, *normed = NULL;
-    ae_status status = be->alloc(be, (size_t)chunk * (size_t)n_vocab, &logits);
+    float *host = a->likeliest ? ae_arena_alloc(arena, (size_t)n_vocab, sizeof *host) : NULL;
+    ae_status status = a->likeliest && !host ? ae_no_memory() : AE_OK;
+    if (status == AE_OK) status = be->alloc(be, (size_t)chunk * (size_t)n_vocab, &logits);
     if (status == AE_OK) status = be->alloc(be, (size_t)chunk * (size_t)d, &normed);
-    for (int32_t row = 0; status == AE_OK && row < n_rows; row += chunk) {
-        const int32_t n = n_rows - row < chunk ? n_rows - row : chunk;
+    for (int32_t row = 0; status == AE_OK && row < a->n_rows; row += chunk) {
+        const int32_t n = a->n_rows - row < chunk ? a->n_rows - row : chunk;
         status = ae_head_forward(m, x + (size_t)row * (size_t)d, n, normed, NULL, NULL, logits);
         if (status == AE_OK)
-            status = be->cross_entropy(be, nll + row, logits, targets + row, NULL, n, n_vocab);
+            status = a->likeliest ? find_likeliest(m, logits, host, row, n, a)
+                                  : score_logits(m, logits, row, n, a);
     }
     be->release(be, logits);
     be->release(be, normed);
     return status;
 }
 
-ae_status ae_score_sequences(ae_model *m, const ae_scored *scored, int32_t n_scored, double *nll) {
-    if (n_scored == 0) return AE_OK;
-    const int32_t shared = common_prefix(scored, n_scored);
+// Where the packed sequences are read.
+static ae_status gather_readings(const ae_scored *scored, const ae_packed *sequences, int32_t n_sequences,
+                                 ae_arena *arena, answers *a) {
+    for (int32_t i = 0; i < n_sequences; i++)
+        a->n += scored[sequences[i].index].n;
+    a->readings = ae_arena_alloc(arena, (size_t)a->n, sizeof *a->readings);
+    a->rows = ae_arena_alloc(arena, (size_t)a->n, sizeof *a->rows);
+    a->first = ae_arena_alloc(arena, (size_t)a->n + 1, sizeof *a->first);
+    if (!a->readings || !a->rows || !a->first) return ae_no_memory();
+    reading *r = a->readings;
+    for (int32_t i = 0; i < n_sequences; i++) {
+        const ae_scored *s = &scored[sequences[i].index];
+        for (int32_t j = 0; j < s->n; j++)
+            *r++ = (reading){.row = ae_packed_row(&sequences[i], s->first + j),
+                             .sequence = sequences[i].index,
+                             .target = s->targets ? s->targets[j] : -1};
+    }
+    qsort(a->readings, (size_t)a->n, sizeof *a->readings, by_row);
+    for (int32_t i = 0; i < a->n; i++) {
+        if (i > 0 && a->readings[i].row == a->readings[i - 1].row) continue;
+        a->rows[a->n_rows] = a->readings[i].row;
+        a->first[a->n_rows++] = i;
+    }
+    a->first[a->n_rows] = a->n;
+    return AE_OK;
+}
+
+// One pass over as many of the sorted sequences as it holds: *n_done.
+static ae_status read_pass(ae_model *m, const ae_scored *scored, ae_packed *sequences, int32_t n_sequences,
+                           double *nll, int32_t *likeliest, int32_t *n_done) {
+    ae_backend *be = m->backend;
     ae_arena *arena = NULL;
     ae_store *store = NULL;
     ae_work *work = NULL;
     float *x = NULL;
-    ae_backend *be = m->backend;
+    ae_packing packing;
+    answers a = {.likeliest = likeliest};
     ae_status status = AE_OK;
     AE_TRY(ae_arena_new(&arena));
-
-    int32_t n_rows = 0, n_out = 0;
-    ae_seq *seqs = ae_arena_alloc(arena, (size_t)n_scored, sizeof *seqs);
-    if (!seqs) AE_TRY_GOTO(done, ae_no_memory());
-    for (int32_t i = 0; i < n_scored; i++) {
-        const int32_t last = scored[i].first + scored[i].n; // what follows is never looked at
-        seqs[i] = (ae_seq){.n_rows = last - shared, .ctx_len = shared, .own_row = shared + n_rows};
-        n_rows += seqs[i].n_rows;
-        n_out += scored[i].n;
+    AE_TRY_GOTO(done, ae_packing_make(arena, sequences, n_sequences, PASS_ROWS, &packing));
+    AE_TRY_GOTO(done, gather_readings(scored, sequences, packing.n_sequences, arena, &a));
+    const int32_t n_rows = packing.batch.n_rows;
+    AE_TRY_GOTO(done, be->alloc(be, (size_t)n_rows * (size_t)m->config.d_model, &x));
+    AE_TRY_GOTO(done, ae_store_new(m, 0, m->config.n_layer, n_rows, true, &store));
+    AE_TRY_GOTO(done, ae_work_new(m, n_rows, &work));
+    const ae_selection select = {.rows = a.rows, .n = a.n_rows};
+    AE_TRY_GOTO(done, ae_run_layers(m, &packing.batch, packing.ids, x, store, work, &select));
+    AE_TRY_GOTO(done, read_top(m, x, arena, &a));
+    for (int32_t i = 0; nll && i < packing.n_sequences; i++)
+        nll[sequences[i].index] = 0;
+    for (int32_t i = 0; nll && i < a.n; i++) {
+        const reading *r = &a.readings[i];
+        if (!isfinite(r->nll)) AE_TRY_GOTO(done, ae_model_blame(m, "a log-probability"));
+        nll[r->sequence] += r->nll / scored[r->sequence].n;
     }
-    int32_t *ids = ae_arena_alloc(arena, (size_t)n_rows, sizeof *ids);
-    int32_t *out_rows = ae_arena_alloc(arena, (size_t)n_out, sizeof *out_rows);
-    int32_t *targets = ae_arena_alloc(arena, (size_t)n_out, sizeof *targets);
-    double *row_nll = ae_arena_alloc(arena, (size_t)n_out, sizeof *row_nll);
-    if (!ids || !out_rows || !targets || !row_nll) AE_TRY_GOTO(done, ae_no_memory());
-    ae_batch prefix, batch;
-    const ae_seq prefix_seq = {.n_rows = shared};
-    AE_TRY_GOTO(done, ae_batch_new(arena, &prefix_seq, 1, &prefix));
-    AE_TRY_GOTO(done, ae_batch_new(arena, seqs, n_scored, &batch));
-    for (int32_t i = 0, out = 0; i < n_scored; i++) {
-        const int32_t row = batch.seqs[i].row;
-        memcpy(ids + row, scored[i].ids + shared, (size_t)seqs[i].n_rows * sizeof *ids);
-        for (int32_t j = 0; j < scored[i].n; j++, out++) {
-            out_rows[out] = row + scored[i].first - shared + j;
-            targets[out] = scored[i].targets[j];
-        }
-    }
-    const int32_t most = n_rows > shared ? n_rows : shared;
-    AE_TRY_GOTO(done, be->alloc(be, (size_t)most * (size_t)m->config.d_model, &x));
-    AE_TRY_GOTO(done, ae_store_new(m, 0, m->config.n_layer, shared + n_rows, shared == 0, &store));
-    AE_TRY_GOTO(done, ae_work_new(m, most, &work));
-    const ae_selection nothing = {.n = 0}, select = {.rows = out_rows, .n = n_out};
-    if (shared > 0) AE_TRY_GOTO(done, ae_run_layers(m, &prefix, scored[0].ids, x, store, work, &nothing));
-    AE_TRY_GOTO(done, ae_run_layers(m, &batch, ids, x, store, work, &select));
-    AE_TRY_GOTO(done, score_rows(m, x, n_out, targets, row_nll));
-    for (int32_t i = 0, out = 0; i < n_scored; i++) {
-        nll[i] = 0;
-        for (int32_t j = 0; j < scored[i].n; j++)
-            nll[i] += row_nll[out++] / scored[i].n;
-        if (!isfinite(nll[i])) AE_TRY_GOTO(done, ae_model_blame(m, "a log-probability"));
-    }
+    *n_done = packing.n_sequences;
 done:
     be->release(be, x);
     ae_store_free(m, store);
@@ -95,93 +155,136 @@ done:
     return status;
 }
 
-// ---- the public calls ------------------------------------------------------------------------------
+static ae_status read_sequences(ae_model *m, const ae_scored *scored, int32_t n, double *nll,
+                                int32_t *likeliest) {
+    ae_packed *sequences = ae_alloc((size_t)n, sizeof *sequences);
+    if (!sequences) return ae_no_memory();
+    for (int32_t i = 0; i < n; i++)
+        sequences[i] = (ae_packed){.ids = scored[i].ids, .n_ids = scored[i].first + scored[i].n, .index = i};
+    ae_packing_sort(sequences, n);
+    ae_status status = AE_OK;
+    for (int32_t first = 0, n_done = 0; status == AE_OK && first < n; first += n_done)
+        status = read_pass(m, scored, sequences + first, n - first, nll, likeliest, &n_done);
+    ae_free(sequences);
+    return status;
+}
 
-static ae_status check_length(const ae_model *m, size_t n_ids, const char *what) {
+ae_status ae_score_sequences(ae_model *m, const ae_scored *scored, int32_t n_scored, double *nll) {
+    return read_sequences(m, scored, n_scored, nll, NULL);
+}
+
+ae_status ae_likeliest_next(ae_model *m, const int32_t *const *ids, const int32_t *lengths, int32_t n,
+                            int32_t *likeliest) {
+    ae_scored *read = ae_alloc((size_t)n, sizeof *read);
+    if (!read) return ae_no_memory();
+    for (int32_t i = 0; i < n; i++)
+        read[i] = (ae_scored){.ids = ids[i], .n_ids = lengths[i], .first = lengths[i] - 1, .n = 1};
+    ae_status status = read_sequences(m, read, n, NULL, likeliest);
+    ae_free(read);
+    return status;
+}
+
+// ---- texts as tokens -------------------------------------------------------------------------------
+
+static ae_status check_length(const ae_model *m, const char *what, size_t n_ids) {
+    if (n_ids == 0) return ae_fail(AE_ERR_ARGUMENT, "%s is empty", what);
     if (n_ids > (size_t)m->config.n_ctx)
         return ae_fail(AE_ERR_ARGUMENT, "%s has %zu tokens, the model's context holds %d", what, n_ids,
                        m->config.n_ctx);
     return AE_OK;
 }
 
-// One target after the prompt: the whole tokenised at once, its last tokens counted on the target alone.
-static ae_status scored_target(const ae_model *m, const char *prompt, size_t n_prompt, const char *target,
-                               ae_scored *out, int32_t **ids, int32_t **targets) {
-    char *spaced = ae_format(" %s", target), *whole = ae_format("%s %s", prompt, target);
-    size_t n_ids = 0, n_targets = 0;
-    ae_status status = spaced && whole ? AE_OK : ae_no_memory();
-    if (status == AE_OK && !*target) status = ae_fail(AE_ERR_ARGUMENT, "the target is empty");
-    if (status == AE_OK) status = ae_encode(m, spaced, strlen(spaced), targets, &n_targets);
-    if (status == AE_OK) status = ae_encode(m, whole, strlen(whole), ids, &n_ids);
-    if (status == AE_OK) status = check_length(m, n_ids, "prompt and target");
-    ae_free(spaced);
+static ae_status encode(const ae_model *m, const char *text, size_t length, ae_arena *arena, int32_t **ids,
+                        size_t *n_ids) {
+    int32_t *list = NULL;
+    AE_TRY(ae_encode(m, text, length, &list, n_ids));
+    *ids = ae_arena_alloc(arena, *n_ids, sizeof **ids);
+    if (*ids) memcpy(*ids, list, *n_ids * sizeof **ids);
+    ae_free(list);
+    return *ids ? AE_OK : ae_no_memory();
+}
+
+ae_status ae_encode_prompt(const ae_model *m, const char *what, const char *text, size_t length,
+                           ae_arena *arena, int32_t **ids, int32_t *n_ids) {
+    int32_t *list;
+    size_t n;
+    AE_TRY(encode(m, text, length, arena, &list, &n));
+    AE_TRY(check_length(m, what, n));
+    *ids = list;
+    *n_ids = (int32_t)n;
+    return AE_OK;
+}
+
+// The whole is tokenised at once, the target's tokens are those of " target" alone.
+ae_status ae_scored_target(const ae_model *m, const char *prompt, const char *target, ae_arena *arena,
+                           ae_scored *out) {
+    int32_t *ids = NULL, *targets, n_ids;
+    size_t n_prompt, n_targets;
+    AE_TRY(ae_encode(m, prompt, strlen(prompt), &ids, &n_prompt));
+    ae_free(ids); // their number is all that is asked
+    AE_TRY(check_length(m, "the prompt", n_prompt));
+    if (!*target) return ae_fail(AE_ERR_ARGUMENT, "the target is empty");
+    char *whole = ae_format("%s %s", prompt, target);
+    if (!whole) return ae_no_memory();
+    ae_status status = encode(m, whole + strlen(prompt), strlen(target) + 1, arena, &targets, &n_targets);
+    if (status == AE_OK)
+        status = ae_encode_prompt(m, "prompt and target", whole, strlen(whole), arena, &ids, &n_ids);
     ae_free(whole);
     if (status != AE_OK) return status;
     // Merges across the joint can make the whole shorter than its parts; then the target's positions run out.
-    if (n_prompt - 1 + n_targets > n_ids)
+    if (n_prompt - 1 + n_targets > (size_t)n_ids)
         return ae_fail(AE_ERR_ARGUMENT,
                        "'%s' and '%s' merge into fewer tokens together than apart: they cannot be scored",
                        prompt, target);
-    *out = (ae_scored){.ids = *ids,
-                       .n_ids = (int32_t)n_ids,
+    *out = (ae_scored){.ids = ids,
+                       .n_ids = n_ids,
                        .first = (int32_t)n_prompt - 1,
                        .n = (int32_t)n_targets,
-                       .targets = *targets};
+                       .targets = targets};
     return AE_OK;
 }
+
+// ---- the public calls ------------------------------------------------------------------------------
 
 ae_status ae_score(ae_model *m, const char *prompt, const char *const *targets, size_t n_targets,
                    double *nll) {
     if (n_targets == 0) return AE_OK;
     if (n_targets > 65536) return ae_fail(AE_ERR_ARGUMENT, "%zu targets at once; at most 65536", n_targets);
-    int32_t *prompt_ids = NULL;
-    size_t n_prompt = 0;
-    ae_status status = ae_encode(m, prompt, strlen(prompt), &prompt_ids, &n_prompt);
-    ae_free(prompt_ids);
-    if (status != AE_OK) return status;
-    if (n_prompt == 0)
-        return ae_fail(AE_ERR_ARGUMENT, "the prompt is empty: there is nothing to score a target after");
-    AE_TRY(check_length(m, n_prompt, "the prompt"));
-    ae_scored *scored = ae_alloc(n_targets, sizeof *scored);
-    int32_t **owned = ae_alloc(2 * n_targets, sizeof *owned);
-    double *values = ae_alloc(n_targets, sizeof *values); // nll stays untouched on failure
-    if (!scored || !owned || !values) status = ae_no_memory();
-    for (size_t i = 0; status == AE_OK && i < n_targets; i++)
-        status = scored_target(m, prompt, n_prompt, targets[i], &scored[i], &owned[2 * i], &owned[2 * i + 1]);
-    if (status == AE_OK) status = ae_score_sequences(m, scored, (int32_t)n_targets, values);
-    if (status == AE_OK) memcpy(nll, values, n_targets * sizeof *nll);
-    for (size_t i = 0; owned && i < 2 * n_targets; i++)
-        ae_free(owned[i]);
-    ae_free(owned);
-    ae_free(scored);
-    ae_free(values);
+    ae_arena *arena = NULL;
+    ae_status status = AE_OK;
+    AE_TRY(ae_arena_new(&arena));
+    ae_scored *scored = ae_arena_alloc(arena, n_targets, sizeof *scored);
+    double *values = ae_arena_alloc(arena, n_targets, sizeof *values); // nll stays untouched on failure
+    if (!scored || !values) AE_TRY_GOTO(done, ae_no_memory());
+    for (size_t i = 0; i < n_targets; i++)
+        AE_TRY_GOTO(done, ae_scored_target(m, prompt, targets[i], arena, &scored[i]));
+    AE_TRY_GOTO(done, ae_score_sequences(m, scored, (int32_t)n_targets, values));
+    memcpy(nll, values, n_targets * sizeof *nll);
+done:
+    ae_arena_free(arena);
     return status;
 }
 
 ae_status ae_logits(ae_model *m, const char *text, float *out) {
-    int32_t *ids = NULL;
-    size_t n_ids = 0;
-    AE_TRY(ae_encode(m, text, strlen(text), &ids, &n_ids));
+    int32_t *ids = NULL, n_ids = 0;
     ae_arena *arena = NULL;
     ae_store *store = NULL;
     ae_work *work = NULL;
     float *x = NULL, *normed = NULL, *logits = NULL;
     ae_backend *be = m->backend;
     ae_status status = AE_OK;
-    if (n_ids == 0)
-        AE_TRY_GOTO(done, ae_fail(AE_ERR_ARGUMENT, "the text is empty: there is no token to read logits at"));
-    AE_TRY_GOTO(done, check_length(m, n_ids, "the text"));
-    AE_TRY_GOTO(done, ae_arena_new(&arena));
-    const ae_seq seq = {.n_rows = (int32_t)n_ids};
-    const int32_t last = (int32_t)n_ids - 1;
+    AE_TRY(ae_arena_new(&arena));
+    AE_TRY_GOTO(done, ae_encode_prompt(m, "the text", text, strlen(text), arena, &ids, &n_ids));
+    const ae_seq seq = {.n_rows = n_ids};
+    const int32_t last = n_ids - 1;
     const ae_selection select = {.rows = &last, .n = 1};
     ae_batch batch;
     AE_TRY_GOTO(done, ae_batch_new(arena, &seq, 1, &batch));
-    AE_TRY_GOTO(done, be->alloc(be, n_ids * (size_t)m->config.d_model, &x));
+    AE_TRY_GOTO(done, be->alloc(be, (size_t)n_ids * (size_t)m->config.d_model, &x));
     AE_TRY_GOTO(done, be->alloc(be, (size_t)m->config.d_model, &normed));
     AE_TRY_GOTO(done, be->alloc(be, (size_t)m->config.n_vocab, &logits));
-    AE_TRY_GOTO(done, ae_store_new(m, 0, m->config.n_layer, (int32_t)n_ids, true, &store));
-    AE_TRY_GOTO(done, ae_work_new(m, (int32_t)n_ids, &work));
+    AE_TRY_GOTO(done, ae_store_new(m, 0, m->config.n_layer, n_ids, true, &store));
+    AE_TRY_GOTO(done, ae_work_new(m, n_ids, &work));
     AE_TRY_GOTO(done, ae_run_layers(m, &batch, ids, x, store, work, &select));
     AE_TRY_GOTO(done, ae_head_forward(m, x, 1, normed, NULL, NULL, logits));
     int64_t bad = -1;
@@ -195,6 +298,5 @@ done:
     ae_store_free(m, store);
     ae_work_free(m, work);
     ae_arena_free(arena);
-    ae_free(ids);
     return status;
 }

@@ -2,7 +2,7 @@
 // gradient.
 #include "test.h"
 #include "plain_logits.h"
-#include "tiny_model.h"
+#include "two_models.h"
 
 #include <math.h>
 
@@ -10,57 +10,14 @@
 #include "model/pass.h"
 #include "model/score.h"
 
-typedef struct fixture {
-    char *folder;
-    ae_model *models[2]; // gpt2, gptj
-} fixture;
-
-static int set_up(void **state) {
-    fixture *f = calloc(1, sizeof *f);
-    void *folder = NULL;
-    if (!f || make_scratch_folder(&folder) != 0) return -1;
-    f->folder = folder;
-    static const char *const names[2] = {"gpt2", "gptj"};
-    for (int i = 0; i < 2; i++) {
-        char path[600];
-        snprintf(path, sizeof path, "%s/%s", f->folder, names[i]);
-        if (make_tiny_model(path, names[i], AE_F32, 7) != 0) return -1;
-        const ae_model_options options = {.n_threads = 2};
-        if (ae_model_open(path, &options, &f->models[i]) != AE_OK) {
-            print_error("%s\n", ae_last_error());
-            return -1;
-        }
-    }
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    fixture *f = *state;
-    for (int i = 0; i < 2; i++)
-        ae_model_free(f->models[i]);
-    void *folder = f->folder;
-    free(f);
-    return remove_scratch_folder(&folder);
-}
-
-static double plain_nll(const float *logits, int32_t n_vocab, int32_t target) {
-    double most = -INFINITY, sum = 0;
-    for (int32_t i = 0; i < n_vocab; i++)
-        most = fmax(most, (double)logits[i]);
-    for (int32_t i = 0; i < n_vocab; i++)
-        sum += exp((double)logits[i] - most);
-    return log(sum) + most - (double)logits[target];
-}
-
 static const int32_t text_a[] = {72, 101, 108, 108, 111, 32, 119, 111, 114, 108, 100};
 static const int32_t text_b[] = {72, 101, 108, 108, 111, 32, 116, 104, 101, 114, 101, 33, 5};
 enum { N_A = 11, N_B = 13 };
 
 // Two sequences with a common beginning, scored together (their beginning once) and apart.
 static void shared_prefixes_change_nothing(void **state) {
-    fixture *f = *state;
-    for (int i = 0; i < 2; i++) {
+    two_models *f = *state;
+    for (int i = 0; i < N_TWO; i++) {
         ae_model *m = f->models[i];
         const int32_t n_vocab = m->config.n_vocab;
         const ae_scored scored[2] = {
@@ -87,9 +44,9 @@ static void shared_prefixes_change_nothing(void **state) {
 
 // Greedy continuation with the store against one full pass a token; two prompts packed against one alone.
 static void generation_matches_full_passes(void **state) {
-    fixture *f = *state;
+    two_models *f = *state;
     enum { NEW = 12 };
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < N_TWO; i++) {
         ae_model *m = f->models[i];
         const int32_t n_vocab = m->config.n_vocab;
         int32_t packed_a[NEW], packed_b[NEW];
@@ -104,10 +61,8 @@ static void generation_matches_full_passes(void **state) {
         int32_t ids[N_B + NEW];
         memcpy(ids, text_b, sizeof text_b);
         for (int32_t n = N_B, j = 0; j < NEW / 2; j++, n++) {
-            float *logits = plain_logits(m, ids, n), *row = logits + (n - 1) * n_vocab;
-            int32_t best = 0;
-            for (int32_t v = 1; v < n_vocab; v++)
-                if (row[v] > row[best]) best = v;
+            float *logits = plain_logits(m, ids, n);
+            const int32_t best = plain_best(logits + (n - 1) * n_vocab, n_vocab);
             assert_int_equal(packed_b[j], best);
             ids[n] = best;
             m->backend->release(m->backend, logits);
@@ -121,6 +76,42 @@ static void generation_matches_full_passes(void **state) {
         assert_ok(ae_continue(m, sequences, 2, &drawn));
         assert_ok(ae_continue(m, &single, 1, &drawn));
         assert_memory_equal(alone, packed_a, sizeof alone);
+    }
+}
+
+// More prompts than one group holds, all with one beginning: each as if it were alone.
+static void continuations_share_their_beginning(void **state) {
+    two_models *f = *state;
+    enum { N = 60, HEAD = 20, NEW = 5 };
+    for (int i = 0; i < N_TWO; i++) {
+        ae_model *m = f->models[i];
+        static int32_t prompts[N][HEAD + 20], packed[N][NEW];
+        ae_continuation sequences[N];
+        int32_t n_done = 0;
+        for (int32_t s = 0; s < N; s++) {
+            const int32_t n_prompt = HEAD + 1 + s % 20; // 60 * (1 + .. 20 + 4) rows: more than 1024
+            for (int32_t j = 0; j < n_prompt; j++)
+                prompts[s][j] = j < HEAD ? 40 + j : 30 + (s * 7 + j * j) % 200;
+            prompts[s][HEAD] = 90 + s;
+            sequences[s] = (ae_continuation){.prompt = prompts[s],
+                                             .n_prompt = n_prompt,
+                                             .max_new = s == 17 ? 0 : NEW,
+                                             .random = ae_random_stream(5, 1, (uint64_t)s),
+                                             .ids = packed[s]};
+        }
+        const ae_continue_options drawn = {.top_k = 5, .temperature = 1, .stop_id = -1};
+        assert_ok(ae_continue(m, sequences, N, &drawn));
+        for (int32_t s = 0; s < N; s++) {
+            int32_t alone[NEW];
+            ae_continuation single = sequences[s];
+            single.ids = alone;
+            single.random = ae_random_stream(5, 1, (uint64_t)s);
+            assert_ok(ae_continue(m, &single, 1, &drawn));
+            assert_int_equal(sequences[s].n_ids, s == 17 ? 0 : NEW);
+            assert_memory_equal(alone, packed[s], (size_t)single.n_ids * sizeof *alone);
+            n_done += single.n_ids;
+        }
+        assert_int_equal(n_done, (N - 1) * NEW);
     }
 }
 
@@ -166,8 +157,8 @@ static double run_forward(pass *p, const float *start, bool gradient) {
 }
 
 static void backward_is_the_gradient(void **state) {
-    fixture *f = *state;
-    for (int i = 0; i < 2; i++) {
+    two_models *f = *state;
+    for (int i = 0; i < N_TWO; i++) {
         ae_model *m = f->models[i];
         ae_backend *be = m->backend;
         const int32_t d = m->config.d_model;
@@ -239,7 +230,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shared_prefixes_change_nothing),
         cmocka_unit_test(generation_matches_full_passes),
+        cmocka_unit_test(continuations_share_their_beginning),
         cmocka_unit_test(backward_is_the_gradient),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, open_two_models, close_two_models);
 }
