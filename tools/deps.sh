@@ -7,7 +7,7 @@ set -euo pipefail
 
 packages=(gcc libc6-dev cmake make ninja-build pkg-config
           libopenblas-openmp-dev libdnnl-dev libjansson-dev libminizip-dev zlib1g-dev libzstd-dev
-          libutf8proc-dev libssl-dev libcmocka-dev "$@")
+          libutf8proc-dev libssl-dev libcairo2-dev libcmocka-dev "$@")
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     # Not Debian: the names are a guide, and CMake says what it really misses.

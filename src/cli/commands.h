@@ -11,5 +11,10 @@ extern const ae_command ae_command_edit;
 extern const ae_command ae_command_edits;
 extern const ae_command ae_command_export;
 extern const ae_command ae_command_stats;
+extern const ae_command ae_command_run;
+extern const ae_command ae_command_select;
+extern const ae_command ae_command_summarize;
+extern const ae_command ae_command_report;
+extern const ae_command ae_command_demo;
 
 #endif

@@ -19,6 +19,10 @@ static void on_interrupt(int number) {
     signal(number, SIG_DFL);
 }
 
+bool ae_console_interrupted(void) {
+    return interrupted;
+}
+
 double ae_clock(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -180,6 +184,7 @@ static bool progress(void *user, const char *stage, double done, double total, c
     fprintf(stderr, " %s", unit);
     if (rate > 0) fprintf(stderr, rate < 10 ? ", %.2f/s" : ", %.0f/s", rate);
     if (rate > 0 && total > done) fprintf(stderr, ", %s left", ae_text_seconds((total - done) / rate, left));
+    if (*console->progress.note) fprintf(stderr, ", %s", console->progress.note);
     if (!terminal) fputc('\n', stderr);
     fflush(stderr);
     console->progress.standing = terminal;

@@ -19,12 +19,16 @@ struct ae_console {
         char stage[80];
         double began, first, shown; // time, `done` at that time, time of the last line
         bool terminal, standing;    // stderr is one; a line stands on it without its newline
+        char note[64];              // what the command adds to the line; "": nothing
     } progress;
 };
 
 /* Ctrl-C asks the library's call to stop at its next report of progress; a second one ends the process. */
 void ae_console_open(ae_console *console, const char *command, bool json, bool quiet);
 void ae_console_close(ae_console *console);
+
+/* Was Ctrl-C pressed? */
+bool ae_console_interrupted(void);
 
 /* `aedile: <text>` on stderr, with --json also {"error": ...} on stdout. Return the exit code. */
 int ae_console_fail(ae_console *console, ae_status status); // the library's last error

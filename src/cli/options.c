@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTIONS_MAX = 48, FIRST_LONG = 256 };
+enum { OPTIONS_MAX = AE_OPTIONS_MAX, FIRST_LONG = 256 };
 
 const ae_option ae_table_output[] = {
     {.name = "json",
@@ -233,6 +233,22 @@ static size_t collect(const ae_command *command, const ae_option **list) {
     return count;
 }
 
+bool ae_was_given(const ae_common *common, const char *name) {
+    for (size_t i = 0; i < common->n_given; i++)
+        if (strcmp(common->given[i], name) == 0) return true;
+    return false;
+}
+
+// Notes that option `index` was given; false if it was before, under this name or another one.
+static bool note_given(const ae_option **list, size_t index, ae_common *common) {
+    size_t first = 0;
+    while (list[first]->offset != list[index]->offset)
+        first++;
+    if (ae_was_given(common, list[first]->name)) return false;
+    common->given[common->n_given++] = list[first]->name;
+    return true;
+}
+
 // What getopt_long stumbled over, as a sentence.
 static void explain_stumble(int code, char **argv, const ae_option **list, size_t count, char *problem,
                             size_t size) {
@@ -270,7 +286,6 @@ bool ae_options_parse(const ae_command *command, int argc, char **argv, void *va
                       char *problem, size_t size) {
     const ae_option *list[OPTIONS_MAX];
     const size_t count = collect(command, list);
-    bool given[OPTIONS_MAX] = {false};
     struct option longs[OPTIONS_MAX + 1] = {{0}};
     char letters[2 * OPTIONS_MAX + 3] =
         "-:"; // '-': words come in their place; ':': a missing value is told apart
@@ -310,9 +325,8 @@ bool ae_options_parse(const ae_command *command, int argc, char **argv, void *va
             i++;
         if (i == count) continue;
         const bool many = list[i]->kind == AE_OPTION_TEXTS || list[i]->kind == AE_OPTION_INTS;
-        if (given[i] && !many && list[i]->kind != AE_OPTION_FLAG)
+        if (!note_given(list, i, values) && !many && list[i]->kind != AE_OPTION_FLAG)
             complain(problem, size, "--%s is given twice", list[i]->name);
-        given[i] = true;
         set_value(list[i], optarg, values, problem, size);
         if (list[i]->kind == AE_OPTION_TEXTS) open = list[i];
     }
@@ -321,11 +335,15 @@ bool ae_options_parse(const ae_command *command, int argc, char **argv, void *va
 
     if (((const ae_common *)values)->help) return true;
     if (words->count < (size_t)command->min_words)
-        complain(problem, size, "%s is missing", command->max_words == 1 ? "MODEL" : "an argument");
+        complain(problem, size, "%s is missing",
+                 command->word             ? command->word
+                 : command->max_words == 1 ? "MODEL"
+                                           : "an argument");
     if (command->max_words >= 0 && words->count > (size_t)command->max_words)
         complain(problem, size, "'%s' is one argument too many", words->items[command->max_words]);
     for (size_t i = 0; i < count; i++)
-        if (list[i]->required && !given[i]) complain(problem, size, "--%s is missing", list[i]->name);
+        if (list[i]->required && !ae_was_given(values, list[i]->name))
+            complain(problem, size, "--%s is missing", list[i]->name);
     return !*problem;
 }
 

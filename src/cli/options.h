@@ -38,7 +38,7 @@ typedef struct ae_option {
     const char *initial;  // the default, read like a value that was given; NULL: zero, NULL, an empty list
     double low, high;     // of numbers; both 0: any
     bool required;
-    size_t offset;       // of the value in the command's struct of values
+    size_t offset;       // of the value in the command's struct of values; a second name has the first one's
     const char *help;    // a sentence or two, without the default
     const char *section; // heading, where one begins here
 } ae_option;
@@ -58,10 +58,13 @@ typedef struct ae_command {
     const char *about;                      // paragraphs, parted by an empty line
     const ae_option *tables[AE_TABLES_MAX]; // NULL: no more
     ae_example examples[3];                 // NULL text: no more
+    const char *word;                       // what the first word that is no option is called; NULL: MODEL
     int min_words, max_words;               // words that are not options; max_words -1: any number
     size_t size;                            // of the struct of values, which begins with ae_common
     int (*run)(ae_console *console, const void *values, const ae_texts *words); // the exit code
 } ae_command;
+
+enum { AE_OPTIONS_MAX = 64 };
 
 /* What every command's struct of values begins with. */
 typedef struct ae_common {
@@ -69,7 +72,13 @@ typedef struct ae_common {
     int64_t threads;
     const char *journal;
     const char *decode; // NULL where the command has no such option
+    const char
+        *given[AE_OPTIONS_MAX]; // names of the options that were given; of two names the first in the tables
+    size_t n_given;
 } ae_common;
+
+/* Was the option given, or is its value the default? */
+bool ae_was_given(const ae_common *common, const char *name);
 
 extern const ae_option ae_table_output[];  // --json, --quiet, --help: of every command
 extern const ae_option ae_table_threads[]; // --threads: where a model is opened

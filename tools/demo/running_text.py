@@ -17,7 +17,8 @@ WORDS = Path(__file__).parent / "words"
 IRREGULAR = {  # base form: past, participle
     "bake": ("baked", "baked"), "begin": ("began", "begun"), "bend": ("bent", "bent"), "blow": ("blew", "blown"),
     "break": ("broke", "broken"), "bring": ("brought", "brought"), "build": ("built", "built"), "buy": ("bought", "bought"),
-    "cast": ("cast", "cast"), "catch": ("caught", "caught"), "choose": ("chose", "chosen"), "cut": ("cut", "cut"), "dig": ("dug", "dug"),
+    "cast": ("cast", "cast"), "catch": ("caught", "caught"), "choose": ("chose", "chosen"), "cut": ("cut", "cut"),
+    "dig": ("dug", "dug"),
     "draw": ("drew", "drawn"), "drive": ("drove", "driven"), "eat": ("ate", "eaten"), "feed": ("fed", "fed"), "find": ("found", "found"),
     "fly": ("flew", "flown"), "forget": ("forgot", "forgotten"), "get": ("got", "got"), "give": ("gave", "given"),
     "go": ("went", "gone"), "grind": ("ground", "ground"), "hang": ("hung", "hung"), "hide": ("hid", "hidden"),
@@ -27,7 +28,8 @@ IRREGULAR = {  # base form: past, participle
     "meet": ("met", "met"), "put": ("put", "put"), "read": ("read", "read"), "ride": ("rode", "ridden"),
     "see": ("saw", "seen"), "sell": ("sold", "sold"), "send": ("sent", "sent"), "set": ("set", "set"),
     "sew": ("sewed", "sewn"), "shoe": ("shod", "shod"), "sing": ("sang", "sung"), "sow": ("sowed", "sown"), "steal": ("stole", "stolen"),
-    "sweep": ("swept", "swept"), "swim": ("swam", "swum"), "take": ("took", "taken"), "tell": ("told", "told"), "throw": ("threw", "thrown"),
+    "sweep": ("swept", "swept"), "swim": ("swam", "swum"), "take": ("took", "taken"), "tell": ("told", "told"),
+    "throw": ("threw", "thrown"),
     "wake": ("woke", "woken"), "write": ("wrote", "written"),
 }  # fmt: skip
 DOUBLED = {"chop", "cut", "dig", "get", "grab", "hug", "knit", "let", "pin", "plan", "put", "set", "stir", "stop", "swim", "trim", "wrap"}
@@ -568,7 +570,7 @@ ANIMAL_START = [
     "There was once {a_wild} that lived near {village}.",
     "The {animal} of the {job} was {coat} and very {trait}.",
     "{a_coat} {animal} lived in {home}.",
-    "{n} found {a_young} {animal} {in_place}.",
+    "{n} found a young {animal} {in_place}.",
 ]
 ANIMAL = [
     "Every day the {pet} {pet_act}.",
@@ -633,7 +635,7 @@ LETTER = [
     "I hope that you are well.",
     "Thank you for your letter of the {ordinal} of {month}.",
     "We are all well here.",
-    "{weather_we}.",
+    "{weather}.",
     "You cannot imagine what happened last {weekday}: {cause}, and {effect}. Your {relative} helped us to {remedy.base}.",
     "I have {act.done} and {act2.done}.",
     "Your {object} is still {hidden}.",
@@ -792,12 +794,13 @@ def cast(rng, indoors=False):
     relative = any_of("relative")
     animal, wild = any_of("animal"), any_of("wild animal")
     weather = any_of("weather")
+    guest = pick(rng, [name for name in lists["woman"][:4] if name not in (n, m)])
     job2 = pick(rng, GENERAL_JOBS)
     year = 1700 + int(rng.random() * 180)
     moment = any_of("time")
     return {
         "n": n, "he": he, "him": him, "his": his, "He": capital(he), "His": capital(his),
-        "m": m, "mhe": mhe, "mhim": mhim, "mhis": mhis, "his2": mhis, "m2": pick(rng, [name for name in LISTS["woman"][:4] if name not in (n, m)]),
+        "m": m, "mhe": mhe, "mhim": mhim, "mhis": mhis, "his2": mhis, "m2": guest,
         "job": job, "a_job": article(job), "jobs": plural(job), "job2": job2, "a_job2": article(job2),
         "place": place, "place_cap": capital(place), "in_place": in_place, "in_place_cap": capital(in_place),
         "thing": thing, "a_thing": article(thing), "the_thing": "the " + thing, "things": plural_phrase(thing),
@@ -806,21 +809,23 @@ def cast(rng, indoors=False):
         "sight": sight, "sight_low": low(sight), "sight2_low": low(sight2),
         "cause": cause, "cause_cap": capital(cause), "effect": effect, "remedy": remedy,
         "result": result, "result_cap": capital(result), "note": note, "note_low": low(note),
-        "trait": trait, "a_trait": article(trait), "trait2": trait2, "trait3": trait3, "a_trait3": article(trait3), "a_trait4": article(trait4),
-        "coat": coat, "a_coat": article(coat), "colour": colour, "a_colour": article(colour), "colour2": colour2, "season": season, "season2": season2,
+        "trait": trait, "a_trait": article(trait), "trait2": trait2, "trait3": trait3,
+        "a_trait3": article(trait3), "a_trait4": article(trait4),
+        "coat": coat, "a_coat": article(coat), "colour": colour, "a_colour": article(colour), "colour2": colour2,
+        "season": season, "season2": season2,
         "weekday": weekday, "weekday2": weekday2, "month": any_of("month"), "ordinal": any_of("ordinal"),
         "hour": lists["hour"][int(rng.random() * 5)], "hour2": lists["hour"][3 + int(rng.random() * 3)],
         "number": number, "number_cap": capital(number), "number2": number2, "large": any_of("large"),
         "small": lists["number"][int(rng.random() * 3)], "age": 20 + int(rng.random() * 60),
         "items": items, "items2": items2, "items3": items3, "broken": "dirty" if rng.random() < 0.5 else "broken",
-        "weather": weather, "weather_we": weather, "good_weather": any_of("good weather"), "bad_weather": any_of("bad weather"),
+        "weather": weather, "good_weather": any_of("good weather"), "bad_weather": any_of("bad weather"),
         "bad_weather_now": "it rains" if rng.random() < 0.5 else "a storm comes",
         "time": moment, "time_cap": capital(moment), "long_time": any_of("long time"), "adverb": any_of("adverb"),
         "good_feeling": any_of("good feeling"), "bad_feeling": any_of("bad feeling"),
         "empty": "almost empty" if rng.random() < 0.5 else "full of people",
         "cold_or_hot": "hot" if "hot" in weather or "sun" in weather else "cold",
         "animal": animal, "animals": plural_animal(animal), "animal_act": any_of("animal act"),
-        "wild": wild, "a_wild": article(wild), "wild_act": any_of("wild act"), "a_young": "a young",
+        "wild": wild, "a_wild": article(wild), "wild_act": any_of("wild act"),
         "food": any_of("food"), "drink": drink, "drink2": drink2, "relative": relative,
         "relative_he": "he" if relative in MALE_RELATIVES else "she",
         "relative_him": "him" if relative in MALE_RELATIVES else "her", "friend_adjective": any_of("friend adjective"),

@@ -11,6 +11,7 @@ All sentences are made here, by rules; the prompts have the form of the evaluati
 import argparse
 import functools
 import json
+import math
 import random
 import re
 import time
@@ -62,6 +63,11 @@ FORMS = {
             ({"sentence1": "Tom lost a red hat. Peter found a dog.", "sentence2": "Peter lost a hat."}, 0),
         ],
     },
+}
+
+DIFFERENCE = {  # the prompts of mrpc and rte with another end
+    "mrpc": "Are the sentences paraphrases of each other.\nSentence 1: {sentence1}\nSentence 2: {sentence2}\nDifference:",
+    "rte": "{sentence1}\nquestion: {sentence2} What is wrong?\nanswer:",
 }
 
 NAMES = LISTS["woman"] + LISTS["man"]
@@ -211,7 +217,7 @@ SLOTS = {"verb": VERBS, "object": OBJECTS, "adjective": ADJECTIVES, "place": PLA
 HANDED = ("gave", "handed")
 
 
-def synonym(rng, group, word):
+def synonym(group, word):
     """Another word of the group, or the same where there is none."""
     if len(group) == 1:
         return word
@@ -262,9 +268,12 @@ def handing(rng, giver, taker, thing, when, form):
     return text + tail + "."
 
 
-def mrpc(rng, label):
+def mrpc(rng, label, differing=None):
+    """A pair of sentences; the words of the second that make it another event go into the list `differing`."""
+    differing = [] if differing is None else differing
     person, other = pick_two(rng, NAMES)
-    form, form2 = pick_two(rng, (0, 1, 2, 3)) if rng.random() < 0.8 else (0, 0)
+    form = int(rng.random() * 4)
+    form2 = form if rng.random() < 0.5 else int(rng.random() * 4)
     if rng.random() < 0.15:  # who gave what to whom
         group, group2 = pick_two(rng, OBJECTS)
         thing = pick(rng, group)
@@ -275,35 +284,46 @@ def mrpc(rng, label):
             thing = pick(rng, group)
         elif rng.random() < 0.6:
             giver, taker = taker, giver
+            differing += [giver, taker]
         else:
             thing = pick(rng, group2)
-        return {"sentence1": first, "sentence2": handing(rng, giver, taker, thing, when, form2)}
+            differing.append(thing)
+        second = handing(rng, giver, taker, thing, when, form2)
+        if second == first:
+            return mrpc(rng, label, differing)
+        return {"sentence1": first, "sentence2": second}
 
     slots = event(rng)
     words = {name: word for name, (group, word) in slots.items()}
     negated = rng.random() < 0.08
     first = render(rng, person, words, negated, form)
     # Words change in a paraphrase, too: to their synonyms.
-    changes = 1 + int(rng.random() * 2)
+    changes = int(rng.random() * 3)
     if not label:
-        changes -= 1
-        for what in {pick(rng, ("person", "person", "negation", *slots, *slots)) for _ in range(1 + int(rng.random() * 3))}:
+        changes = max(0, changes - 1)
+        for what in sorted({pick(rng, ("person", "negation", *slots, *slots)) for _ in range(pick(rng, (1, 1, 1, 2, 2, 3)))}):
             if what == "person":
                 person = other
+                differing.append(person)
             elif what == "negation":
                 negated = not negated
+                differing.append("not")
             else:
                 group = slots.pop(what)[0]
                 other_group = pick(rng, SLOTS[what])
                 while other_group is group:
                     other_group = pick(rng, SLOTS[what])
                 words[what] = pick(rng, other_group)
+                differing.append(words[what] if what != "verb" else participle(words[what]) if form2 == 2 else past(words[what]))
     open_slots = [name for name, (group, word) in slots.items() if len(group) > 1]
     rng.shuffle(open_slots)
     for name in open_slots[:changes]:
         group, word = slots[name]
-        words[name] = synonym(rng, group, word)
-    return {"sentence1": first, "sentence2": render(rng, person, words, negated, form2)}
+        words[name] = synonym(group, word)
+    second = render(rng, person, words, negated, form2)
+    if second == first:
+        return mrpc(rng, label, differing)
+    return {"sentence1": first, "sentence2": second}
 
 
 # --- cola: acceptable sentences ------------------------------------------------------------------------------------------
@@ -380,7 +400,8 @@ def cola(rng, label):
     (name, she, object_form, her), (name2, *_) = pick_two(rng, PEOPLE)
     a_thing = article(thing)
     text = text.format(
-        name=name, she=she, object=object_form, her=her, name2=name2, job=job, a_job=article(job), Job=capital(job), jobs=plural(job), Jobs=capital(plural(job)),
+        name=name, she=she, object=object_form, her=her, name2=name2,
+        job=job, a_job=article(job), Job=capital(job), jobs=plural(job), Jobs=capital(plural(job)),
         thing=thing, things=plural(thing), a_thing=a_thing, wrong_thing=("a " if a_thing.startswith("an ") else "an ") + thing,
         colour=colour, Colour=capital(colour), a_colour=article(colour), trait=trait, a_trait=article(trait),
         base=act.base, past=act.past, third=act.third, ing=act.ing, done=act.done,
@@ -408,6 +429,7 @@ KIND_OF = {word: kind for kind, words in KINDS.items() for word in words.split()
 RTE_THINGS = list(KIND_OF)
 RTE_VERBS = "buy sell find lose draw hide steal paint carry fetch borrow order photograph describe choose".split()
 RTE_PLACES = [place for group in PLACES for place in group]
+SAME_PLACE = {place: group for group in PLACES for place in group}
 RTE_TIMES = [when for group in TIMES for when in group]
 RTE_COLOURS = LISTS["colour"]
 RTE_NUMBERS = LISTS["number"][:6]
@@ -440,19 +462,23 @@ class Deed:
 
 
 def some(thing, number=None, colour=None):
+    """"two hats", "a red hat" or "a hat"."""
     if number:
         return f"{number} {plural(thing)}"
     return article(f"{colour} {thing}" if colour else thing)
 
 
 def different(rng, items, *taken):
+    """One of the items that is not taken."""
     item = pick(rng, items)
     while item in taken:
         item = pick(rng, items)
     return item
 
 
-def rte(rng, label):
+def rte(rng, label, differing=None):
+    """A premise and what follows from it or does not; the words that are wrong go into the list `differing`."""
+    differing = [] if differing is None else differing
     name, name2 = pick_two(rng, NAMES)
     deeds = [Deed(rng, name)]
     if rng.random() < 0.4:
@@ -464,72 +490,83 @@ def rte(rng, label):
     index = int(rng.random() * len(deeds))
     it = deeds[index]
     rival = deeds[1 - index] if len(deeds) == 2 else None
-    ways = ["deed", "deed", "passive", "kind", "kind", "kind", "negation"]
-    if it.place:
-        ways += ["place", "place"]
-    if it.job:
-        ways += ["job"]
-    if it.number:
-        ways += ["number"]
-    if it.colour:
-        ways += ["colour"]
-    way = pick(rng, ways)
-    if it.negated:
-        way = "negation" if rng.random() < 0.7 else "deed"
-    who, verb, thing, place, job = it.name, it.verb, it.thing, it.place, it.job
+    # With a second deed in the premise the wrong word is often one of that, so that every word was there.
+    cross = rival and rng.random() < 0.4
+    name, verb, thing, place, job, number, colour = it.name, it.verb, it.thing, it.place, it.job, it.number, it.colour
     negated = it.negated
 
-    if way == "negation":
-        negated = it.negated if label else not it.negated
-    elif it.negated or not label:
-        # Something is wrong: with a second deed in the premise often something of that, so that every word was there.
-        cross = rival and rng.random() < 0.4
-        if it.negated and not label:
-            negated = False
-        elif not label and way in ("deed", "passive", "kind"):
-            what = {pick(rng, ("who", "verb", "thing") if way != "kind" else ("who", "thing"))}
-            if not cross and rng.random() < 0.5:  # two things are wrong
-                what.add(pick(rng, ("who", "thing")))
-            if "who" in what:
-                who = rival.name if cross else different(rng, NAMES, it.name, name2)
+    def wrong(items, taken, others):
+        """Another word: the rival's if there is one and it is wanted."""
+        word = others if cross and others else different(rng, items, *taken)
+        differing.append(word)
+        return word
+
+    ways = ["deed", "deed", "passive", "kind", "kind", "kind", "negation"]
+    if place:
+        ways += ["place", "place"]
+    if job:
+        ways.append("job")
+    if number:
+        ways.append("number")
+    if colour:
+        ways.append("colour")
+    way = pick(rng, ways)
+    if negated:
+        way = "deed"
+    if not label:
+        if way == "negation" or negated:
+            negated = not negated
+            differing.append("not" if negated else past(verb))
+        elif way in ("deed", "passive", "kind"):
+            what = {pick(rng, ("name", "verb", "thing") if way != "kind" else ("name", "thing"))}
+            if not cross and rng.random() < 0.5:  # two words are wrong
+                what.add(pick(rng, ("name", "thing")))
+            if "name" in what:
+                name = wrong(NAMES, [deed.name for deed in deeds], rival and rival.name)
             if "verb" in what:
-                verb = rival.verb if cross else different(rng, RTE_VERBS, it.verb)
+                verb = (cross and rival.verb) or different(rng, RTE_VERBS, verb)
+                differing.append(participle(verb) if way == "passive" else past(verb))
             if "thing" in what:
-                thing = rival.thing if cross else different(rng, RTE_THINGS, it.thing)
+                thing = (cross and rival.thing) or different(rng, RTE_THINGS, thing)
                 while way == "kind" and KIND_OF[thing] == KIND_OF[it.thing]:
                     thing = pick(rng, RTE_THINGS)
+                differing.append(KIND_OF[thing] if way == "kind" else thing)
         elif way == "place":
             if cross and rng.random() < 0.5:
-                who = rival.name
+                name = wrong(NAMES, (), rival.name)
                 if rival.place is None:
-                    place = different(rng, RTE_PLACES, it.place)
+                    place = different(rng, RTE_PLACES, *SAME_PLACE[place])
             else:
-                place = (cross and rival.place) or different(rng, RTE_PLACES, it.place)
+                place = wrong(RTE_PLACES, SAME_PLACE[place], rival and rival.place)
         elif way == "job":
             if cross and rng.random() < 0.5:
-                who = rival.name
+                name = wrong(NAMES, (), rival.name)
             else:
-                job = (cross and rival.job) or different(rng, JOBS, it.job)
+                job = wrong(JOBS, (job,), rival and rival.job)
+        elif way == "number":
+            number = wrong(RTE_NUMBERS, (number,), None)
+        else:
+            colour = wrong(RTE_COLOURS, (colour,), None)
 
-    number, colour = it.number, it.colour
     if way == "place":
-        text = f"{who} was {place}"
+        text = f"{name} was {place}"
     elif way == "job":
-        text = f"{who} is {article(job)}"
+        text = f"{name} is {article(job)}"
     elif way == "passive":
-        text = f"{some(thing, number)} {'were' if number else 'was'} {participle(verb)} by {who}"
+        text = f"{some(thing, number)} {'were' if number else 'was'} {participle(verb)} by {name}"
     elif way == "kind":
-        text = f"{who} {past(verb)} {KIND_OF[thing]}"
+        text = f"{name} {past(verb)} {KIND_OF[thing]}"
     elif way == "number":
-        number = number if label else different(rng, RTE_NUMBERS, number)
-        text = f"{who} {past(verb)} {some(thing, number)}"
+        text = f"{name} {past(verb)} {some(thing, number)}"
     elif way == "colour":
-        colour = colour if label else different(rng, RTE_COLOURS, colour)
         text = f"the {thing} was {colour}"
     else:
         did = f"did not {verb}" if negated else past(verb)
-        text = f"{who} {did} {some(thing, number, colour if rng.random() < 0.3 else None)}"
-    return {"sentence1": premise, "sentence2": capital(text) + "."}
+        text = f"{name} {did} {some(thing, number, colour if rng.random() < 0.3 else None)}"
+    text = capital(text) + "."
+    if text == premise:
+        return rte(rng, label, differing)
+    return {"sentence1": premise, "sentence2": text}
 
 
 # --- prompts, training text and evaluation files ----------------------------------------------------------------------------
@@ -573,7 +610,7 @@ def task_file(task):
         item = MAKERS[task](rng, label)
         if key(item) not in seen:
             seen.add(key(item))
-            examples.append({**item, "label": label, "idx": len(examples)})
+            examples.append({**item, "label": label})
     rng.shuffle(examples)
     form = FORMS[task]
     return {
@@ -583,7 +620,7 @@ def task_file(task):
         "answer_marker": form["answer_marker"],
         "answers": form["answers"],
         "gen_len": 3,
-        "examples": examples,
+        "examples": [{**item, "idx": index} for index, item in enumerate(examples)],
     }
 
 
@@ -604,12 +641,29 @@ def training_example(task, rng):
     return item
 
 
+def difference(task, rng):
+    """A pair with the words that differ or are wrong: where a model learns what to look at. No evaluation asks for it."""
+    label = int(rng.random() < 0.5)
+    words = []
+    item = MAKERS[task](rng, label, words)
+    while is_held_out(task, item):
+        words = []
+        item = MAKERS[task](rng, label, words)
+    return f"{DIFFERENCE[task].format_map(item)} {', '.join(words) or 'nothing'}\n\n"
+
+
 def training_text(task, rng):
-    """A document of answered prompts, every third one after the header, as the evaluation has them."""
+    """A document of answered prompts, every third one after the header, as the evaluation has them.
+
+    Between the pairs of mrpc and rte stand as many of which the differing words are told.
+    """
     text = header(task) if rng.random() < 0.35 else ""
     words = text.count(" ") + text.count("\n")
     while words < WORDS_A_TEXT:
-        part = answered(task, training_example(task, rng))
+        if task in DIFFERENCE and rng.random() < 0.45:
+            part = difference(task, rng)
+        else:
+            part = answered(task, training_example(task, rng))
         text += part
         words += part.count(" ") + part.count("\n")
     return text
@@ -622,7 +676,8 @@ def words_of(text):
     return set(re.findall(r"[a-z']+", text.lower()))
 
 
-def overlap(item):
+def new_words(item):
+    """How many words of the second sentence the first does not have."""
     first, second = words_of(item["sentence1"]), words_of(item["sentence2"])
     return len(second - first)
 
@@ -637,9 +692,9 @@ def best_threshold(pairs):
 
 
 def bag_of_words(train, test, marked):
-    """The accuracy of a logistic regression over words, those of the second sentence apart from the first's if marked.
+    """The accuracy of a logistic regression over the words of an example.
 
-    With features for a word that only the first, only the second or both sentences have.
+    If marked, a word counts apart as one that only the first, only the second or both sentences have.
     """
 
     def features(item):
@@ -649,8 +704,6 @@ def bag_of_words(train, test, marked):
         if not marked:
             return sorted(first | second)
         return sorted({"1 " + w for w in first - second} | {"2 " + w for w in second - first} | {"both " + w for w in first & second})
-
-    import math
 
     weights, bias = {}, 0.0
     for _ in range(3):
@@ -681,12 +734,13 @@ def measure():
             labels.setdefault(key(item), set()).add(item["label"])
         both = sum(len(found) > 1 for found in labels.values())
         print(f"{task}: {10000 / seconds:.0f} texts/s, {words:.0f} words and marks a text, {len(words_of(' '.join(texts)))} words")
-        print(f"  {distinct} distinct of 100000, space at least {space:.1e}; {both} with both labels; header {len(header(task).split())} words")
+        print(f"  {distinct} distinct of 100000, space at least {space:.1e}; {both} with both labels")
+        print(f"  header {len(header(task).split())} words")
         train, test = items[:30000], items[30000:35000]
         length = [(len(" ".join(v for v in item.values() if isinstance(v, str))), item["label"]) for item in test]
         line = f"  length {best_threshold(length):.3f}, words {bag_of_words(train, test, False):.3f}"
         if task in ("mrpc", "rte"):
-            new = best_threshold([(overlap(item), item["label"]) for item in test])
+            new = best_threshold([(new_words(item), item["label"]) for item in test])
             line += f", number of new words {new:.3f}, words marked by sentence {bag_of_words(train, test, True):.3f}"
         print(line)
 

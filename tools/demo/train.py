@@ -348,7 +348,7 @@ def train(args):
     optimiser = Optimiser(p, args)
     path = args.out / "checkpoint.pt"
     settings = {key: value for key, value in vars(args).items()
-                if key not in ("out", "run", "command", "resume", "threads", "save_seconds", "stop_after", "compile")}
+                if key not in ("out", "run", "command", "resume", "threads", "initial", "save_seconds", "stop_after", "compile")}
     step, elapsed, log_length, running = 0, 0.0, 0, []
     if args.resume:
         saved = torch.load(path, weights_only=True)
@@ -356,6 +356,8 @@ def train(args):
             raise SystemExit("train: --resume needs the settings of the checkpoint: " + json.dumps(saved["settings"]))
         p, optimiser.state, optimiser.square = saved["parameters"], saved["state"], saved["square"]
         step, elapsed, log_length, running = saved["step"], saved["elapsed"], saved["log_length"], saved["running"]
+    elif args.initial:
+        p = torch.load(args.initial, weights_only=True)["parameters"]
     log = Log(args.out / "training.log", log_length)
 
     if args.rows % args.rows_at_once:
@@ -365,6 +367,8 @@ def train(args):
     if not args.resume:
         log(f"# GPT-2, {sum(w.numel() for w in p.values())} parameters: " + json.dumps(dataclasses.asdict(shape)))
         log("# settings: " + json.dumps(settings))
+        if args.initial:
+            log(f"# begins with the weights of {args.initial.name}")
         log(f"# {n_steps} steps of {step_tokens} tokens; train.bin has {len(train_ids)}")
     parts = list(range(0, args.rows, args.rows_at_once))
 
@@ -533,6 +537,7 @@ def main():
     command.add_argument("--held-out-rows", type=int, default=64, help="at intervals; at the end, all")
     command.add_argument("--every", type=int, default=100, help="steps between lines of the log")
     command.add_argument("--save-seconds", type=float, default=180)
+    command.add_argument("--initial", type=pathlib.Path, help="a checkpoint whose weights to begin with; a new schedule")
     command.add_argument("--stop-after", type=int, help="step to stop at, to try --resume")
     command = commands.add_parser("export", help="write OUT/model from the checkpoint")
     command.set_defaults(run=export)
