@@ -26,9 +26,10 @@ test: deps ## install what is missing (SKIP_DEPS=1: don't), build, run every tes
 	@$(MAKE) --no-print-directory all
 	@ctest --test-dir $(BUILD) --output-on-failure
 
-demo: deps ## install what is missing (SKIP_DEPS=1: don't), build, edit the demo model
+demo: deps ## install what is missing (SKIP_DEPS=1: don't), build, see editing on the demo model: two minutes
 	@$(MAKE) --no-print-directory all
-	@tools/demo.sh $(BUILD)
+	@rm -rf $(BUILD)/demo-run
+	@$(BUILD)/aedile demo --output $(BUILD)/demo-run
 
 install: all ## install under PREFIX (/usr/local), below DESTDIR where that is set
 	@DESTDIR="$(DESTDIR)" cmake --install $(BUILD)

@@ -198,15 +198,20 @@ static ae_status summarize(const ae_run_data *run, int64_t first, const ae_hooks
     return AE_OK;
 }
 
+ae_status ae_summary_of_run(const ae_run_data *run, int64_t first, const ae_hooks *hooks, ae_summary **out) {
+    struct ae_arena *arena = NULL;
+    AE_TRY(ae_arena_new(&arena));
+    const ae_status status = summarize(run, first, hooks, arena, out);
+    if (status != AE_OK) ae_arena_free(arena);
+    return status;
+}
+
 ae_status ae_summarize(const char *folder, int64_t first, const ae_hooks *hooks, ae_summary **out) {
     if (first < 0)
         return ae_fail(AE_ERR_ARGUMENT, "the first %lld cases: expected 0 (all) or more", (long long)first);
     ae_run_data *run = NULL;
-    struct ae_arena *arena = NULL;
-    ae_status status = ae_run_read(folder, hooks, &run);
-    if (status == AE_OK) status = ae_arena_new(&arena);
-    if (status == AE_OK) status = summarize(run, first, hooks, arena, out);
-    if (status != AE_OK) ae_arena_free(arena);
+    AE_TRY(ae_run_read(folder, hooks, &run));
+    const ae_status status = ae_summary_of_run(run, first, hooks, out);
     ae_run_data_free(run);
     return status;
 }

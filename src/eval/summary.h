@@ -42,6 +42,9 @@ typedef struct ae_summary_cases {
     double *cells[AE_SUMMARY_COLUMNS]; // each [n_cases] in the order of editing, unscaled; NaN: not measured
 } ae_summary_cases;
 
+/* ae_summarize of a run that was read already. */
+ae_status ae_summary_of_run(const ae_run_data *run, int64_t first, const ae_hooks *hooks, ae_summary **out);
+
 /* Rounded to 2 places, as numpy rounds: to even where the value lies in the middle. */
 double ae_summary_round(double value);
 

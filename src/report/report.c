@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "eval/summary.h"
 #include "report/average.h"
 #include "report/csv.h"
 #include "report/draw.h"
@@ -98,7 +99,7 @@ static ae_status read_runs(ae_report *report, const char *const *folders, bool w
             return ae_fail(AE_ERR_NOT_FOUND,
                            "'%s' has no case files (<n>_edits-case_<id>.json) to report on yet",
                            data->folder);
-        if (with_summary) AE_TRY(ae_summarize(folders[r], 0, NULL, &summary));
+        if (with_summary) AE_TRY(ae_summary_of_run(data, 0, NULL, &summary));
         report->runs[r].summary = summary;
         AE_TRY(number_edits(report->arena, &report->runs[r]));
     }

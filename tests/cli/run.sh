@@ -26,7 +26,7 @@ export OMP_WAIT_POLICY=passive
 export AEDILE=$build/aedile JSON_GET=$build/json_get
 export HF_HUB_CACHE=$scratch/cache LC_ALL=C.UTF-8
 unset AEDILE_STATS AEDILE_DEMO HF_HOME
-demo=$build/demo
+demo=$build/small/demo # random weights; the trained model is $build/demo
 out=$scratch/io/out err=$scratch/io/err last='(nothing yet)'
 
 die() {

@@ -1,6 +1,6 @@
-"""What the demo model knows, before any edit: the figures of figures.txt, computed with transformers.
+"""What the demo model knows, before any edit: the figures of figures.json, computed with transformers.
 
-    python3 evaluate.py MODEL DATA [--limit N]
+    python3 evaluate.py MODEL DATA [--limit N] [--relations] [--output figures.json]
 
 For each record of DATA/counterfact.json, whose phrasings the model never saw: is the true answer likelier than the
 false one after the rewrite prompt, the paraphrases, the neighbours (mean log-probability of the answer's tokens); and
@@ -89,7 +89,9 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--limit", type=int)
     parser.add_argument("--relations", action="store_true", help="greedy accuracy of each relation's prompts, too")
+    parser.add_argument("--output", type=Path, help="write the figures there as JSON")
     arguments = parser.parse_args()
+    figures: dict[str, float] = {}
     reader = Reader(arguments.model)
     records = json.loads((arguments.data / "counterfact.json").read_text(encoding="utf-8"))[: arguments.limit]
 
@@ -115,6 +117,9 @@ def main() -> None:
         if kind == "rewrite":
             by_prompt[prompt].append(greedy)
     for kind in ("rewrite", "paraphrase", "neighborhood"):
+        figures[f"{kind}_likelier"] = right[kind] / total[kind]
+        if kind == "rewrite":
+            figures["rewrite_greedy_exact"] = exact[kind] / total[kind]
         print(
             f"{kind:12} {total[kind]:6} prompts  true answer likelier {right[kind] / total[kind]:7.2%}  "
             f"greedy exactly true {exact[kind] / total[kind]:7.2%}"
@@ -123,11 +128,13 @@ def main() -> None:
         task = json.loads((arguments.data / "glue" / f"{name}.json").read_text(encoding="utf-8"))
         answers = reader.answers(task)
         labels = [example["label"] for example in task["examples"]]
-        print(
-            f"{name:12} {len(labels):6} examples accuracy {sum(a == b for a, b in zip(answers, labels)) / len(labels):7.2%}"
-            f"  invalid {answers.count(-1)}"
-        )
-    print(f"perplexity of held_out.txt {reader.perplexity((arguments.data / 'held_out.txt').read_text()):.3f}")
+        accuracy = sum(a == b for a, b in zip(answers, labels)) / len(labels)
+        figures[f"task_{task['task']}"] = accuracy
+        print(f"{name:12} {len(labels):6} examples accuracy {accuracy:7.2%}  invalid {answers.count(-1)}")
+    figures["perplexity_held_out"] = reader.perplexity((arguments.data / "held_out.txt").read_text(encoding="utf-8"))
+    print(f"perplexity of held_out.txt {figures['perplexity_held_out']:.4f}")
+    if arguments.output:
+        arguments.output.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     if arguments.relations:
         for prompt, its in sorted(by_prompt.items(), key=lambda item: sum(item[1]) / len(item[1])):
             print(f"{sum(its) / len(its):7.2%} of {len(its):3}  {prompt}")

@@ -2,9 +2,13 @@
 
 A fact is (relation, subject, object). A relation's `train_prompts` are the phrasings that the model reads while it is
 trained; its `held_out_prompts` are those on which it is tested and edited, and no training text holds one of them.
+
+    python3 world.py            checks the files, names subjects that several relations share, counts
+    python3 world.py --table    the relations and their sources as a table
 """
 
 import json
+import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -117,11 +121,6 @@ def check() -> list[str]:
                     fault(relation, f"'{subject}' and '{obj}' contain each other")
                 if subject != subject.strip() or "{" in subject:
                     fault(relation, f"subject '{subject}'")
-    kinds: dict[str, set[str]] = {}
-    for relation in relations():
-        for fault_kind in (relation.name,):
-            for subject in relation.objects:
-                kinds.setdefault(subject, set()).add(fault_kind)
     return faults
 
 
@@ -132,9 +131,24 @@ def shared_subjects() -> dict[str, list[str]]:
     }
 
 
-if __name__ == "__main__":
-    for line in check():
-        print(line)
+def table() -> str:
+    """The relations for docs/demo.md, in Markdown."""
+    lines = ["| relation | id | facts | answers | source |", "| --- | --- | --- | --- | --- |"]
+    for relation in relations():
+        answers = [obj for obj, _ in relation.facts]
+        shown = ", ".join(answers[:6]) + (f", ... ({len(answers)})" if len(answers) > 6 else "")
+        lines.append(
+            f"| {relation.name} | {relation.id} | {len(relation.objects)} | {shown} | {relation.source} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    if "--table" in sys.argv[1:]:
+        print(table())
+        return
+    faults = check()
+    print("\n".join(faults))
     groups: dict[tuple[str, ...], list[str]] = {}
     for subject, names in shared_subjects().items():
         groups.setdefault(tuple(names), []).append(subject)
@@ -144,3 +158,8 @@ if __name__ == "__main__":
         f"{len(relations())} relations, {len(facts())} facts, {len(facts_by_subject())} subjects, "
         f"{len({fact.object for fact in facts()})} objects"
     )
+    sys.exit(1 if faults else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -111,7 +111,8 @@ static inline ae_run_options small_run(const char *folder, const ae_model *model
     ae_run_options o = ae_run_defaults();
     assert_ok(ae_hparams_builtin(model, RUN_LAYER, &o.hparams));
     o.hparams.v_num_grad_steps = 4;
-    o.hparams.v_lr = 0.05; // of a random model the values are small
+    o.hparams.v_lr = 0.05; // the values of a small random model are small
+    o.hparams.v_weight_decay = 0.001;
     o.hparams.n_template_lengths = 1;
     o.hparams.template_lengths[0][0] = o.hparams.template_lengths[0][1] = 3;
     snprintf(o.hparams.mom2_dataset, sizeof o.hparams.mom2_dataset, "text");

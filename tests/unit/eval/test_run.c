@@ -810,71 +810,127 @@ static void the_guard_stops(void **state) {
     assert_int_equal(run_through(b, &o).n_flagged, 5);
 }
 
-// Edits that leave their own figures in line and spoil what the model says to a text of its own making.
-static ae_run_options spoiling_run(const bench *b, const char *results) {
-    static const char said[] = ">>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>";
-    char text[200];
-    snprintf(text, sizeof text, "Anna is%s\nUlm is%s\n", said, said);
+// Begins a run and stops it before its first edit, then gives the unedited model another perplexity.
+static void begin_with_base(const bench *b, ae_run_options *o, double perplexity) {
+    heard h = {.stop_after = 0};
+    ae_run_result result;
+    o->stop = stop;
+    o->stop_user = &h;
+    assert_ok(run_heard(b, o, &h, &result));
+    assert_int_equal(result.n_done, 0);
+    ae_run_result_free(&result);
+    char *path = ae_format("%s/ROME/run_000/aedile/base.json", o->results);
+    json_t *base = load(path);
+    json_object_set_new(json_object_get(base, "aedile"), "perplexity", json_real(perplexity));
+    char *text = ae_json_dump(base, 4);
+    assert_ok(ae_atomic_write(path, text, strlen(text)));
+    ae_free(text);
+    json_decref(base);
+    ae_free(path);
+    o->stop = NULL;
+    o->resume = "run_000";
+}
+
+// The perplexity for which a case was left out; 0: it was not, or for another reason.
+static double spoilt(const bench *b, const char *results, int case_id) {
+    char name[80];
+    snprintf(name, sizeof name, "run_000/aedile/skipped/case_%d.json", case_id);
+    if (!ae_path_exists(at(b, results, name))) return 0;
+    json_t *document = load(at(b, results, name));
+    double perplexity = 0;
+    (void)sscanf(json_string_value(json_object_get(document, "reason")), "perplexity %lf is", &perplexity);
+    json_decref(document);
+    return perplexity;
+}
+
+static ae_run_options watched_run(const bench *b, const char *results) {
     ae_run_options o = small_run(b->folder, b->model, results);
     o.sequential = true;
     o.generation_interval = -1;
     o.glue_interval = 0;
-    o.ppl_text = write_text(b->folder, "said.txt", text);
     o.ppl_interval = 1;
-    o.hparams.v_lr = 0.1;
-    o.hparams.v_num_grad_steps = 20;
     return o;
 }
 
 static void the_guard_looks_at_perplexity(void **state) {
     const bench *b = *state;
-    ae_run_options o = spoiling_run(b, "spoilt");
-    assert_int_equal(run_through(b, &o).n_edits, 5);
-    int n_flagged = 0;
-    static const int cases[] = {3, 6, 12, 15, 18};
-    for (int i = 0; i < 5; i++) {
-        char name[80];
-        snprintf(name, sizeof name, "run_000/1_edits-case_%d.json", cases[i]);
-        json_t *document = load(at(b, "spoilt", name));
-        const char *flag = json_string_value(json_object_get(json_object_get(document, "aedile"), "flag"));
-        n_flagged += flag && strncmp(flag, "perplexity ", 11) == 0 && strstr(flag, "(bound 2)");
-        json_decref(document);
-    }
-    assert_true(n_flagged > 0);
+    ae_run_options o = watched_run(b, "watched");
+    begin_with_base(b, &o, 1);
+    const ae_run_result result = run_through(b, &o);
+    assert_int_equal(result.n_edits, 5);
+    assert_int_equal(result.n_flagged, 5);
+    json_t *document = load(at(b, "watched", "run_000/1_edits-case_12.json"));
+    const char *flag = json_string_value(json_object_get(json_object_get(document, "aedile"), "flag"));
+    assert_int_equal(strncmp(flag, "perplexity ", 11), 0);
+    assert_non_null(strstr(flag, " times the unedited model's, 1 (bound 2)"));
+    json_decref(document);
 }
 
-// It is looked at before the edit is kept: one that is not is undone to the bit.
+// It looks before the edit is kept: one that is not is undone to the bit.
 static void what_is_not_kept_is_undone(void **state) {
     const bench *b = *state;
-    for (int sequential = 0; sequential < 2; sequential++) {
-        const char *results = sequential ? "undone" : "undone-apart";
-        ae_run_options o = spoiling_run(b, results);
-        o.guard = AE_GUARD_SKIP;
-        o.sequential = sequential;
-        o.num_edits = sequential ? 1 : 3;
-        const ae_run_result result = run_through(b, &o);
-        assert_true(result.n_edits > 0 && result.n_skipped > 2 && result.n_edits + result.n_skipped == 6);
-        assert_int_equal(result.n_flagged, 0);
-        int by_perplexity = 0;
-        for (int id = 3; id <= 18; id += 3) {
-            char name[80];
-            snprintf(name, sizeof name, "run_000/aedile/skipped/case_%d.json", id);
-            if (!ae_path_exists(at(b, results, name))) continue;
-            json_t *document = load(at(b, results, name));
-            by_perplexity +=
-                strncmp(json_string_value(json_object_get(document, "reason")), "perplexity ", 11) == 0;
-            json_decref(document);
-        }
-        assert_true(by_perplexity > 0);
-        if (!sequential) continue;
-        // The model is the journal's, whatever was tried in between.
-        const double kept = distance_by_hand(b);
-        ae_journal *journal = NULL;
-        assert_ok(ae_journal_open(at(b, results, "run_000/aedile/journal"), b->model, false, true, &journal));
-        assert_int_equal(ae_journal_count(journal), result.n_edits);
-        assert_ok(ae_journal_apply(journal, b->model));
-        assert_true(distance_by_hand(b) == kept);
-        ae_journal_close(journal);
+    ae_run_options o = watched_run(b, "undone-all");
+    o.guard = AE_GUARD_SKIP;
+    begin_with_base(b, &o, 1);
+    assert_int_equal(run_through(b, &o).n_edits, 0);
+    assert_true(distance_by_hand(b) == 0);
+    // Each was tried on the model as it was, so that between these two the guard leaves out some and keeps
+    // some.
+    const double first = spoilt(b, "undone-all", 6), last = spoilt(b, "undone-all", 15);
+    assert_true(first > 2 && last > 2 && first != last);
+
+    o = watched_run(b, "undone-some");
+    o.guard = AE_GUARD_SKIP;
+    begin_with_base(b, &o, (first + last) / 4);
+    const ae_run_result result = run_through(b, &o);
+    assert_int_equal(result.n_flagged, 0);
+    assert_int_equal(result.n_edits + result.n_skipped, 6);
+    assert_true(result.n_edits > 0);
+    int n_spoilt = 0;
+    for (int id = 3; id <= 18; id += 3)
+        n_spoilt += spoilt(b, "undone-some", id) > 0;
+    assert_true(n_spoilt > 0);
+    // The model is the journal's, whatever was tried in between.
+    const double kept = distance_by_hand(b);
+    ae_journal *journal = NULL;
+    assert_ok(
+        ae_journal_open(at(b, "undone-some", "run_000/aedile/journal"), b->model, false, true, &journal));
+    assert_int_equal(ae_journal_count(journal), result.n_edits);
+    assert_ok(ae_journal_apply(journal, b->model));
+    assert_true(distance_by_hand(b) == kept);
+    ae_journal_close(journal);
+}
+
+// Without a journal the edits of the chunk are applied anew, and the case is measured on these alone.
+static void an_independent_chunk_is_undone_as_well(void **state) {
+    const bench *b = *state;
+    ae_run_options o = watched_run(b, "undone-apart");
+    o.sequential = false;
+    o.num_edits = 3; // cases 12, 15 and 18; perplexity is measured with the last
+    o.ppl_interval = 3;
+    o.guard = AE_GUARD_SKIP;
+    write_text(b->folder, "three.json", "{\"12\": true, \"15\": true, \"18\": true}");
+    write_text(b->folder, "two.json", "{\"12\": true, \"15\": true}");
+    o.select = in_folder(b->folder, "three.json");
+    begin_with_base(b, &o, 1);
+    assert_int_equal(run_through(b, &o).n_edits, 2);
+    assert_true(spoilt(b, "undone-apart", 18) > 2);
+    o = watched_run(b, "two-apart");
+    o.sequential = false;
+    o.num_edits = 3;
+    o.select = in_folder(b->folder, "two.json");
+    o.ppl_text = NULL;
+    o.ppl_interval = 0;
+    run_through(b, &o);
+    for (int id = 12; id <= 15; id += 3) {
+        char name[80];
+        snprintf(name, sizeof name, "run_000/3_edits-case_%d.json", id);
+        json_t *tried = load(at(b, "undone-apart", name)), *never = load(at(b, "two-apart", name));
+        static const char *const keys[] = {"post", "distance_from_original", "grouped_case_ids"};
+        for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+            assert_true(json_equal(json_object_get(tried, keys[i]), json_object_get(never, keys[i])));
+        json_decref(tried);
+        json_decref(never);
     }
 }
 
@@ -1109,6 +1165,7 @@ int main(void) {
         cmocka_unit_test(the_guard_stops),
         cmocka_unit_test(the_guard_looks_at_perplexity),
         cmocka_unit_test(what_is_not_kept_is_undone),
+        cmocka_unit_test(an_independent_chunk_is_undone_as_well),
         cmocka_unit_test(a_cancelled_run_goes_on),
         cmocka_unit_test(a_run_belongs_to_one_process),
         cmocka_unit_test(a_dry_run_writes_nothing),

@@ -1,6 +1,6 @@
-/* make_demo_model FOLDER: writes a small GPT-2 checkpoint with seeded random weights.
+/* make_small_model FOLDER: writes a small GPT-2 checkpoint with seeded random weights.
  *
- * It knows no facts; it is there so that everything the command does can be shown and tested on any machine
+ * It knows no facts; it is there so that everything the command does can be tested on any machine
  * within seconds. The weights are larger than a trained model's would be at the start of training: each layer
  * then has a say in the logits, and an edit has something to change. The vocabulary is the 256 bytes, a few
  * merges and <|endoftext|>. */
@@ -171,7 +171,7 @@ static ae_status write_tokenizer(const char *folder) {
     }
     json_object_set_new(vocab, "<|endoftext|>", json_integer(id++));
     if (status == AE_OK && (int)json_object_size(vocab) != N_VOCAB)
-        status = ae_fail(AE_ERR_INTERNAL, "two tokens of the demo vocabulary are the same");
+        status = ae_fail(AE_ERR_INTERNAL, "two tokens of the vocabulary are the same");
     text.data = ae_json_dump(vocab, 0);
     if (!text.data && status == AE_OK) status = ae_no_memory();
     if (status == AE_OK) {
@@ -187,7 +187,7 @@ static ae_status write_tokenizer(const char *folder) {
 
 int main(int argc, char **argv) {
     if (argc != 2) {
-        fprintf(stderr, "Usage: make_demo_model FOLDER\n");
+        fprintf(stderr, "Usage: make_small_model FOLDER\n");
         return 2;
     }
     checkpoint c = {0};
@@ -197,7 +197,7 @@ int main(int argc, char **argv) {
     if (status == AE_OK) status = write_tokenizer(argv[1]);
     if (status == AE_OK)
         status = write_weights(argv[1], &c); // last: its presence says that the folder is whole
-    if (status != AE_OK) fprintf(stderr, "make_demo_model: %s\n", ae_last_error());
+    if (status != AE_OK) fprintf(stderr, "make_small_model: %s\n", ae_last_error());
     ae_arena_free(c.arena);
     return status == AE_OK ? 0 : 1;
 }
