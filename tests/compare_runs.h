@@ -1,8 +1,9 @@
 /* compare_runs.h: are two runs' folders the same, byte for byte, but for times?
  *
- * Times are: members "time" and "created", and those whose names begin with "seconds", wherever they stand. A
- * journal entry holds them inside, and a digest over them: it is read, its times are set to nothing, and it
- * is written again before it is compared. */
+ * Times are: members "time" and "created", and those whose names begin with "seconds", wherever they stand;
+ * "run_dir", which says where the run lies, is left out with them. A journal entry holds them inside, and a
+ * digest over them: it is read, its times are set to nothing, and it is written again before it is compared.
+ */
 #ifndef AE_TEST_COMPARE_RUNS_H
 #define AE_TEST_COMPARE_RUNS_H
 
@@ -14,22 +15,24 @@
 #include "base/memory.h"
 #include "edit/journal_entry.h"
 
-/* Is this, behind its opening quote, the name of a time? */
+/* Is this, behind its opening quote, the name of a time, or of where the run lies? */
 static inline bool compare_is_time(const char *name) {
     return strncmp(name, "time\":", 6) == 0 || strncmp(name, "created\":", 9) == 0 ||
-           strncmp(name, "seconds", 7) == 0;
+           strncmp(name, "seconds", 7) == 0 || strncmp(name, "run_dir\":", 9) == 0;
 }
 
-/* JSON as it stands in the file, each time's value replaced by 0. */
+/* JSON as it stands in the file, the values that are left out replaced by 0. */
 static inline void compare_drop_times(ae_text *text) {
     ae_text out = {0};
     for (const char *at = text->data; *at;) {
-        if (*at == '"' && compare_is_time(at + 1)) {
+        if (*at == '"' && compare_is_left_out(at + 1)) {
             const char *colon = strchr(at, ':'), *value = colon ? colon + 1 : at + strlen(at);
             value += strspn(value, " ");
             ae_text_append(&out, at, (size_t)(value - at));
             ae_text_append(&out, "0", 1);
-            at = *value == '"' ? strchr(value + 1, '"') + 1 : value + strcspn(value, ",}]\n");
+            at = *value == '"'   ? strchr(value + 1, '"') + 1
+                 : *value == '[' ? strchr(value, ']') + 1
+                                 : value + strcspn(value, ",}]\n");
         } else {
             ae_text_append(&out, at++, 1);
         }

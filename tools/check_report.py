@@ -3,12 +3,12 @@
 
     python tools/check_report.py REPORT.html [--screenshots DIR] [--browser chromium]
 
-Checked: the page opens without an error, a warning or a request to the network; every figure is drawn; values appear on
-hover and by the arrow keys; a click, the Enter key, a row of the table and an address with an anchor each open an edit; the
-filters, the sorting and the legend work; dark colours come by the system's choice and by the button; a width of 390
-pixels needs no scrolling sideways; on paper all figures are there; without JavaScript figures and runs are; and no text of
-the data became part of the page's code. One line a check; exit status 0 if all hold. Needs Chromium and nothing else: it is
-spoken to through a pipe.
+Checked: the page opens without an error, a warning or a request to the network; every figure is drawn; values appear
+on hover and by the arrow keys; a click, the Enter key, a row of the table and an address with an anchor each open an
+edit; the filters, the sorting and the legend work; dark colours come by the system's choice and by the button; a width
+of 390 pixels needs no scrolling sideways; on paper all figures are there; without JavaScript figures and runs are; and
+no text of the data became part of the page's code. One line a check; exit status 0 if all hold. Needs Chromium and
+nothing else: it is spoken to through a pipe.
 """
 import argparse
 import base64
@@ -95,7 +95,7 @@ class Browser:
         self.mouse("mouseReleased", x, y)
 
     def key(self, name: str) -> None:
-        codes = {"Enter": 13, "Escape": 27, "ArrowRight": 39, "ArrowDown": 40}
+        codes = {"Enter": 13, "Escape": 27, "ArrowRight": 39, "Home": 36}
         text = {"text": "\r"} if name == "Enter" else {}
         for kind in ("keyDown", "keyUp"):
             self.call("Input.dispatchKeyEvent", type=kind, key=name, code=name, windowsVirtualKeyCode=codes[name],
@@ -121,6 +121,15 @@ class Browser:
             self.process.wait()
 
 
+DATA = "JSON.parse(document.getElementById('data').textContent)"
+PANELS = "[...document.querySelectorAll('svg.panel')]"
+TIP = "document.getElementById('tip')"
+EDIT = "document.getElementById('edit')"
+TITLE = "document.getElementById('edit-title').textContent"
+COUNT = "document.getElementById('count').textContent"
+ROWS = "document.querySelectorAll('#list tbody tr')"
+
+
 class Checks:
     def __init__(self, browser: Browser, report: pathlib.Path, pictures: pathlib.Path | None) -> None:
         self.browser = browser
@@ -144,11 +153,12 @@ class Checks:
             time.sleep(0.02)
         return False
 
-    # A point of an edit, in page coordinates, and which edit it is, scrolled into view: of the first panel that shows
-    # edits as dots (or, without one, of the scores) the one that is farthest from all others. From the page's own data.
+    # A point of an edit, in page coordinates, and which edit it is, scrolled into view: of the first panel that
+    # shows edits as dots (or, without one, of the first) the one that is farthest from all others.
     POINT = """(() => {
         const data = JSON.parse(document.getElementById("data").textContent);
-        const place = ([low, high, log], v) => log ? Math.log(v / low) / Math.log(high / low) : (v - low) / (high - low);
+        const place = ([low, high, log], v) =>
+            log ? Math.log(v / low) / Math.log(high / low) : (v - low) / (high - low);
         const all = data.figures.flatMap((figure) => figure.panels.map((panel, p) => ({
             panel, svg: document.getElementById(figure.id).querySelectorAll("svg.panel")[p] })));
         const dots = all.find(({ panel }) => panel.series.some((series) => series.edits && !series.line));
@@ -157,9 +167,11 @@ class Checks:
         const points = panel.series.flatMap((series) => series.y.map((y, i) => {
             const row = series.edits ? data.runs[series.run].rows[i] : [];
             const x = left + width * place(panel.x, series.x ? series.x[i] : row[0]);
-            return { x, y: y === null ? NaN : top + height * (1 - place(panel.y, y)), edit: row[0], subject: row[3] };
+            const down = y === null ? NaN : top + height * (1 - place(panel.y, y));
+            return { x, y: down, edit: row[0], subject: row[3] };
         })).filter(({ x, y }) => Number.isFinite(x + y));
-        const room = (p) => Math.min(1e9, ...points.filter((q) => q !== p).map((q) => (p.x - q.x) ** 2 + (p.y - q.y) ** 2));
+        const apart = (p, q) => (p.x - q.x) ** 2 + (p.y - q.y) ** 2;
+        const room = (p) => Math.min(1e9, ...points.filter((q) => q !== p).map((q) => apart(p, q)));
         const rooms = points.slice(0, 400).map(room);
         const best = points[rooms.indexOf(Math.max(...rooms))];
         svg.scrollIntoView({ block: "center" });
@@ -173,12 +185,12 @@ class Checks:
         b.open(self.url)
         self.check("the page has its title", b.value("document.title === document.querySelector('h1').textContent"),
                    b.value("document.title"))
-        panels = b.value("JSON.parse(document.getElementById('data').textContent).figures.flatMap(f => f.panels).length")
-        drawn = b.value("[...document.querySelectorAll('svg.panel')].filter(s => s.getBoundingClientRect().height > 100 "
+        panels = b.value(f"{DATA}.figures.flatMap(f => f.panels).length")
+        drawn = b.value(f"{PANELS}.filter(s => s.getBoundingClientRect().height > 100 "
                         "&& s.querySelector('[data-run] path')).length")
         self.check(f"all {panels} panels are drawn", panels == drawn and panels > 0, drawn)
         self.check("drawings have a description",
-                   b.value("[...document.querySelectorAll('svg.panel')].every(s => s.getAttribute('aria-label').length > 20)"))
+                   b.value(f"{PANELS}.every(s => s.getAttribute('aria-label').length > 20)"))
         self.check("ids are unique", b.value("(ids => ids.length === new Set(ids).size)"
                                              "([...document.querySelectorAll('[id]')].map(e => e.id))"))
         self.check("no text of the data became code",
@@ -208,15 +220,15 @@ class Checks:
         point = b.value(self.POINT)
         time.sleep(0.1)  # scrolling hides the tip
         b.mouse("mouseMoved", point["x"], point["y"])
-        tip = b.value("document.getElementById('tip').innerText")
-        self.check("hovering shows the edit", not b.value("document.getElementById('tip').hidden") and
+        tip = b.value(f"{TIP}.innerText")
+        self.check("hovering shows the edit", not b.value(f"{TIP}.hidden") and
                    f"edit {point['edit']} " in tip and ":" in tip, tip)
         self.picture("hover")
         b.mouse("mouseMoved", 5, 5)
-        self.check("the values go with the pointer", b.value("document.getElementById('tip').hidden"))
+        self.check("the values go with the pointer", b.value(f"{TIP}.hidden"))
         b.click(point["x"], point["y"])
-        self.check("a click opens the edit", self.until("document.getElementById('edit').open"))
-        title = b.value("document.getElementById('edit-title').textContent")
+        self.check("a click opens the edit", self.until(f"{EDIT}.open"))
+        title = b.value(TITLE)
         self.check("it is that edit", title.startswith(f"Edit {point['edit']},"), title)
         self.check("its request is there",
                    b.value(f"document.getElementById('edit-body').innerText.includes({json.dumps(point['subject'])}"
@@ -224,63 +236,63 @@ class Checks:
         self.picture("edit")
         self.check("the address names it", b.value("location.hash").startswith("#run-"))
         b.key("Escape")
-        self.check("Escape closes it", self.until("!document.getElementById('edit').open && location.hash === ''"))
+        self.check("Escape closes it", self.until(f"!{EDIT}.open && location.hash === ''"))
 
     def keyboard(self) -> None:
         b = self.browser
         b.value("document.querySelector('svg.panel.clickable').focus()")
         time.sleep(0.1)  # it may have scrolled
+        b.key("Home")
+        first = b.value(f"{TIP}.innerText")
         b.key("ArrowRight")
-        first = b.value("document.getElementById('tip').innerText")
-        b.key("ArrowRight")
-        second = b.value("document.getElementById('tip').innerText")
+        second = b.value(f"{TIP}.innerText")
         self.check("arrow keys move through the points", "edit" in first and "edit" in second and first != second,
                    [first, second])
         b.key("Enter")
-        self.check("Enter opens the edit", self.until("document.getElementById('edit').open"))
-        before = b.value("document.getElementById('edit-title').textContent")
+        self.check("Enter opens the edit", self.until(f"{EDIT}.open"))
+        before = b.value(TITLE)
         b.value("document.getElementById('after').click()")
-        self.check("Next goes to the next edit", b.value("document.getElementById('edit-title').textContent") != before)
+        self.check("Next goes to the next edit", b.value(TITLE) != before)
         b.value("document.getElementById('close').click()")
-        self.check("Close closes it", self.until("!document.getElementById('edit').open"))
+        self.check("Close closes it", self.until(f"!{EDIT}.open"))
 
     def table(self) -> None:
         b = self.browser
-        total = b.value("JSON.parse(document.getElementById('data').textContent).runs.reduce((n, r) => n + r.rows.length, 0)")
-        rows = "document.querySelectorAll('#list tbody tr')"
-        self.check("rows are drawn as needed", 0 < b.value(f"{rows}.length") <= min(total, 200), b.value(f"{rows}.length"))
-        self.check("all edits are counted", b.value("document.getElementById('count').textContent") ==
-                   f"{total} of {total} edits", b.value("document.getElementById('count').textContent"))
-        case = b.value("JSON.parse(document.getElementById('data').textContent).runs[0].rows.at(-1)[1]")
+        total = b.value(f"{DATA}.runs.reduce((n, r) => n + r.rows.length, 0)")
+        drawn = b.value(f"{ROWS}.length")
+        self.check("rows are drawn as needed", 0 < drawn <= min(total, 200), drawn)
+        if drawn < total:
+            b.value("document.getElementById('list').scrollIntoView(); document.getElementById('list').scrollTop = 1e9")
+            self.check("scrolling draws more of them", self.until(f"{ROWS}.length > {drawn}"))
+        self.check("all edits are counted", b.value(COUNT) == f"{total} of {total} edits", b.value(COUNT))
+        case = b.value(f"{DATA}.runs[0].rows.at(-1)[1]")
         b.value("document.getElementById('filter').focus()")
         b.call("Input.insertText", text=f"{case}")
-        shown = b.value(f"[...{rows}].map(r => r.innerText)")
-        self.check("a filter leaves what fits", 0 < len(shown) < total and all(str(case) in row for row in shown), shown[:3])
+        shown = b.value(f"[...{ROWS}].map(r => r.innerText)")
+        fits = 0 < len(shown) < total and all(str(case) in row for row in shown)
+        self.check("a filter leaves what fits", fits, shown[:3])
         b.value("document.getElementById('filter').value = 'no such words'; "
                 "document.getElementById('filter').dispatchEvent(new Event('input'))")
-        self.check("a filter that nothing fits", b.value(f"{rows}.length") == 0)
+        self.check("a filter that nothing fits", b.value(f"{ROWS}.length") == 0)
         b.value("document.getElementById('filter').value = ''; "
                 "document.getElementById('filter').dispatchEvent(new Event('input'))")
-        flagged = b.value("JSON.parse(document.getElementById('data').textContent).runs"
-                          ".flatMap(r => r.rows).filter(r => r[6]).length")
+        flagged = b.value(f"{DATA}.runs.flatMap(r => r.rows).filter(r => r[6]).length")
         b.value("document.getElementById('flagged').click()")
-        self.check(f"flagged only leaves {flagged}", b.value("document.getElementById('count').textContent")
-                   .startswith(f"{flagged} of "))
+        self.check(f"flagged only leaves {flagged}", b.value(COUNT).startswith(f"{flagged} of "), b.value(COUNT))
         b.value("document.getElementById('flagged').click()")
         # Sorting by the edit, downwards: the last edit comes first.
         sort = "[...document.querySelectorAll('#list th button')].find(b => b.textContent === 'Edit').click()"
         b.value(f"{sort}; {sort}")
-        last = b.value("Math.max(...JSON.parse(document.getElementById('data').textContent).runs"
-                       ".flatMap(r => r.rows.map(row => row[0])))")
-        self.check("a column sorts", b.value(f"{rows}[0].querySelector('a').textContent") == str(last))
+        last = b.value(f"Math.max(...{DATA}.runs.flatMap(r => r.rows.map(row => row[0])))")
+        self.check("a column sorts", b.value(f"{ROWS}[0].querySelector('a').textContent") == str(last))
         b.value("document.getElementById('list').scrollIntoView()")
         self.picture("table")
-        b.value(f"{rows}[0].querySelector('a').click()")
-        self.check("a row opens its edit", self.until("document.getElementById('edit').open"))
+        b.value(f"{ROWS}[0].querySelector('a').click()")
+        self.check("a row opens its edit", self.until(f"{EDIT}.open"))
         anchor = b.value("location.href")
         b.value("document.getElementById('close').click()")
         b.open(anchor)
-        self.check("an address with an anchor opens its edit", b.value("document.getElementById('edit').open"))
+        self.check("an address with an anchor opens its edit", b.value(f"{EDIT}.open"))
         b.value("document.getElementById('close').click()")
 
     def legend(self) -> None:
@@ -298,7 +310,8 @@ class Checks:
         ground = "getComputedStyle(document.body).backgroundColor"
         light = b.value(ground)
         b.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
-        self.check("dark by the system's choice", light == "rgb(255, 255, 255)" and b.value(ground) != light, b.value(ground))
+        dark = b.value(ground)
+        self.check("dark by the system's choice", light == "rgb(255, 255, 255)" and dark != light, dark)
         line = "getComputedStyle(document.querySelector('.panel path.s0')).stroke"
         self.check("series have colours for dark", b.value(line) != "rgb(0, 114, 178)", b.value(line))
         b.value("scrollTo(0, 0)")
@@ -315,13 +328,13 @@ class Checks:
         b.size(390, 844)
         wide = b.value("document.documentElement.scrollWidth")
         self.check("390 pixels need no scrolling sideways", wide <= 390, wide)
-        self.check("panels fit into 390 pixels", b.value("[...document.querySelectorAll('svg.panel')]"
-                                                         ".every(s => s.getBoundingClientRect().right <= 390)"))
+        fit = b.value(f"{PANELS}.every(s => s.getBoundingClientRect().right <= 390)")
+        self.check("panels fit into 390 pixels", fit)
         self.picture("phone", whole=True)
         b.value("document.querySelector('#list a').click()")
-        self.until("document.getElementById('edit').open")
-        self.check("so does an edit", b.value("document.getElementById('edit').scrollWidth") <= 390,
-                   b.value("document.getElementById('edit').scrollWidth"))
+        self.until(f"{EDIT}.open")
+        self.check("so does an edit", b.value(f"{EDIT}.scrollWidth") <= 390,
+                   b.value(f"{EDIT}.scrollWidth"))
         self.picture("phone-edit")
         b.value("document.getElementById('close').click()")
         b.size(1280, 900)
@@ -331,8 +344,7 @@ class Checks:
         b.call("Emulation.setEmulatedMedia", media="print",
                features=[{"name": "prefers-color-scheme", "value": "dark"}])
         self.check("paper is white", b.value("getComputedStyle(document.documentElement).colorScheme") == "light")
-        self.check("all figures are on paper", b.value("[...document.querySelectorAll('svg.panel')]"
-                                                       ".every(s => s.getBoundingClientRect().height > 50)"))
+        self.check("all figures are on paper", b.value(f"{PANELS}.every(s => s.getBoundingClientRect().height > 50)"))
         self.check("controls are not", b.value("[...document.querySelectorAll('button:not(th button), .controls')]"
                                                ".every(e => e.getBoundingClientRect().height === 0)"))
         self.check("columns keep their names", b.value("[...document.querySelectorAll('#list thead th')]"
@@ -348,7 +360,7 @@ class Checks:
         b.call("Emulation.setScriptExecutionDisabled", value=True)
         b.open(self.url)
         self.check("without JavaScript the figures are there",
-                   b.value("[...document.querySelectorAll('svg.panel')].every(s => s.getBoundingClientRect().height > 100)"))
+                   b.value(f"{PANELS}.every(s => s.getBoundingClientRect().height > 100)"))
         self.check("and the runs, and a word on the edits",
                    b.value("document.querySelectorAll('table tbody tr').length > 0 && "
                            "document.querySelector('noscript').getBoundingClientRect().height > 0"))

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "aedile/report.h"
 #include "cli/commands.h"
@@ -221,6 +222,10 @@ static ae_status write_report(ae_console *console, const course *runs, const cha
 static int run(ae_console *console, const void *options, const ae_texts *words) {
     (void)words;
     const values *v = options;
+    if (access(v->output, F_OK) == 0)
+        return ae_console_fail_text(console, AE_ERR_ARGUMENT,
+                                    "'%s' is there already: remove it, or name another folder with --output",
+                                    v->output);
     const double began = ae_clock();
     ae_session session = {0};
     course runs[N_VARIANTS] = {0};

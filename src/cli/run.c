@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "aedile/eval.h"
 #include "cli/commands.h"
@@ -130,6 +131,15 @@ static ae_guard parse_guard(const char *word) {
                                        : AE_GUARD_WARN;
 }
 
+// The demo model brings its data along: its folder is the data folder where the usual one is not there.
+static bool has_own_data(const work *w) {
+    char path[4096];
+    const int length =
+        snprintf(path, sizeof path, "%s/counterfact.json", ae_model_get_info(w->session.model)->folder);
+    return access(ae_run_defaults().data, F_OK) != 0 && length > 0 && (size_t)length < sizeof path &&
+           access(path, R_OK) == 0;
+}
+
 // What was given replaces what the run that is resumed says, or the defaults.
 static ae_status choose_options(work *w) {
     const ae_run_values *v = w->v;
@@ -138,7 +148,10 @@ static ae_status choose_options(work *w) {
     o->results = v->results;
     if (v->resume) o->resume = v->resume;
     if (given(w, "ds")) o->dataset = v->ds;
-    if (given(w, "data")) o->data = v->data;
+    if (given(w, "data"))
+        o->data = v->data;
+    else if (!w->record && has_own_data(w))
+        o->data = ae_model_get_info(w->session.model)->folder;
     if (given(w, "limit")) o->limit = v->limit;
     if (given(w, "max-edits")) o->max_edits = v->max_edits;
     if (v->select) o->select = v->select;

@@ -9,20 +9,20 @@
 
 #include "eval/edit_figures.h"
 
-/* Norms of sound updates of one layer spread over a factor of three or so about their median; those of
- * disabling edits lie one to three orders of magnitude above it. Ten separates the two with room on both
- * sides. */
+/* Of 300 r-ROME edits of the demo model, in sequence or each alone, no update's norm is above 2.5 times the
+ * median; ROME's reach ten. That leaves the sound ones room to grow as a sequence goes on. */
 #define AE_GUARD_NORM_FACTOR 10.0
 
 /* Earlier edits below which there is no median to speak of. */
 #define AE_GUARD_ENOUGH 5
 
-/* k·u = kᵀC⁻¹k / ‖C⁻¹k‖ varies as the update's norm does, in the other direction: the same ten. One that is
- * not positive is possible with two different keys alone (variant rome), and turns the update around. */
+/* The update is divided by k·u: the same ten, the other way round. In those runs r-ROME stays above 0.7 of
+ * the median, ROME comes down to 0.13. One that is not positive is possible with two different keys alone
+ * (variant rome), and turns the update around. */
 #define AE_GUARD_KU_FACTOR 0.1
 
-/* Perplexity on running text moves by a few per cent over hundreds of sound edits. Twice as high is a model
- * that has lost what it knew, and late enough that noise of a short text cannot bring it about. */
+/* Perplexity on running text creeps up with every edit of a small model, by a quarter in 60 r-ROME edits of
+ * the demo model. Twice what it was is a model that has lost much of what it knew. */
 #define AE_GUARD_PERPLEXITY_FACTOR 2.0
 
 enum { AE_FLAG_TEXT = 512 };

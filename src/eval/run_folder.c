@@ -189,6 +189,7 @@ static ae_status prepare(ae_run_folder *folder) {
     AE_TRY(make_subfolder(folder, "glue_eval"));
     AE_TRY(clear_part(folder));
     AE_TRY(clear(folder, "aedile"));
+    AE_TRY(clear(folder, "evals"));
     return clear(folder, "aedile/journal");
 }
 

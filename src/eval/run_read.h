@@ -30,7 +30,7 @@ typedef struct ae_run_case_data {
 } ae_run_case_data;
 
 typedef struct ae_run_task_data {
-    const char *name;
+    const char *name;         // "rte", or "rte (corrected labels)"
     double f1, mcc, accuracy; // accuracy: correct / total
     int64_t correct, incorrect, invalid, total;
 } ae_run_task_data;

@@ -15,8 +15,24 @@ static bool is_tasks_file(const char *name) {
            (strncmp(name, "base_", 5) == 0 || strncmp(name, "case_", 5) == 0);
 }
 
-static ae_status read_task(const char *path, const char *name, const json_t *task, ae_run_task_data *out) {
-    *out = (ae_run_task_data){.name = name};
+// A task whose labels were corrected is another one: its numbers do not compare with those of the reference's
+// labels.
+static ae_status name_task(ae_run_data *data, const char *path, const char *key, const json_t *task,
+                           const char **name) {
+    const char *labels = NULL;
+    AE_TRY(ae_json_string(path, task, "labels", false, &labels));
+    *name = key;
+    if (!labels) return AE_OK;
+    char *text = ae_format("%s (%s labels)", key, labels);
+    *name = text ? ae_arena_strdup(data->arena, text) : NULL;
+    ae_free(text);
+    return *name ? AE_OK : ae_no_memory();
+}
+
+static ae_status read_task(ae_run_data *data, const char *path, const char *key, const json_t *task,
+                           ae_run_task_data *out) {
+    *out = (ae_run_task_data){0};
+    AE_TRY(name_task(data, path, key, task, &out->name));
     AE_TRY(ae_run_number(path, task, "f1", &out->f1));
     AE_TRY(ae_run_number(path, task, "mcc", &out->mcc));
     AE_TRY(ae_json_int(path, task, "correct", true, 0, INT64_MAX, &out->correct));
@@ -75,7 +91,7 @@ static ae_status read_file(ae_run_data *data, const char *path, const char *name
     for (; at; at = json_object_iter_next((json_t *)(uintptr_t)document, at)) {
         const json_t *task = json_object_iter_value(at);
         if (!json_is_object(task) || task == ours) continue;
-        AE_TRY(read_task(path, json_object_iter_key(at), task, &found.tasks[found.n_tasks++]));
+        AE_TRY(read_task(data, path, json_object_iter_key(at), task, &found.tasks[found.n_tasks++]));
     }
     data->tasks[data->n_tasks++] = found;
     return AE_OK;

@@ -237,8 +237,11 @@ static ae_status list_tasks(const ae_report *report, const char ***names, size_t
 }
 
 static const char *task_title(const char *name) {
-    static const char *const known[][2] = {
-        {"sst", "SST-2"}, {"mrpc", "MRPC"}, {"cola", "CoLA"}, {"rte", "RTE"}};
+    static const char *const known[][2] = {{"sst", "SST-2"},
+                                           {"mrpc", "MRPC"},
+                                           {"cola", "CoLA"},
+                                           {"rte", "RTE"},
+                                           {"rte (corrected labels)", "RTE (corrected labels)"}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(known[i][0], name) == 0) return known[i][1];
     return name;

@@ -265,7 +265,7 @@ static const char edits_html[] =
     "<dialog id=\"edit\" aria-labelledby=\"edit-title\">\n<div class=\"bar\"><h2 id=\"edit-title\"></h2>"
     "<button id=\"before\" type=\"button\">Previous</button><button id=\"after\" "
     "type=\"button\">Next</button>"
-    "<button id=\"close\" type=\"button\">Close</button></div>\n<div id=\"edit-body\" "
+    "<button id=\"close\" type=\"button\" autofocus=\"\">Close</button></div>\n<div id=\"edit-body\" "
     "class=\"body\"></div>\n</dialog>\n"
     "<div id=\"tip\" role=\"status\" hidden></div>\n";
 

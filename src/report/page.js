@@ -43,7 +43,11 @@
     return text + unit;
   }
 
-  const percent = (nll) => (known(nll) ? number(100 * Math.exp(-nll), " %") : "–");
+  function percent(nll) {
+    if (!known(nll)) return "–";
+    const share = 100 * Math.exp(-nll);
+    return `${share >= 0.005 ? share.toFixed(2) : number(Number(share.toPrecision(2)))} %`;
+  }
 
   // Rows of the table of edits, as objects; details lie beside them.
   for (const [r, run] of data.runs.entries()) {
@@ -156,9 +160,8 @@
     const lines = [];
     if (several || series.name === data.runs[series.run].label) lines.push(series.name);
     else lines.push(`${data.runs[series.run].label}: ${series.name}`);
-    lines.push(
-      row ? `edit ${row.edit} (case ${row.case}): ${row.subject} → ${row.target_new}` : `after ${number(xOf(series, i))} edits`,
-    );
+    if (row) lines.push(`edit ${row.edit} (case ${row.case}): ${row.subject} → ${row.target_new}`);
+    else lines.push(`after ${number(xOf(series, i))} edits`);
     if (series.x && row) lines.push(`${panel.x[3]}: ${number(series.x[i])}`);
     lines.push(`${panel.y[3]}: ${number(series.y[i])}`);
     if (series.raw) lines.push(`this edit: ${number(series.raw[i])}`);
@@ -224,12 +227,11 @@
     const all = visible(panel);
     if (all.length === 0) return;
     const here = panel.last && all.includes(panel.last.series) ? panel.last : null;
-    let at = here ? all.indexOf(here.series) : 0;
-    if (key === "ArrowUp" || key === "ArrowDown") at = (at + (key === "ArrowDown" ? 1 : all.length - 1)) % all.length;
-    const series = all[at];
+    const across = { ArrowUp: all.length - 1, ArrowDown: 1 }[key] || 0;
+    const series = all[((here ? all.indexOf(here.series) : 0) + across) % all.length];
     const back = key === "ArrowLeft" || key === "End";
     let i = key === "Home" || (!here && !back) ? -1 : key === "End" || !here ? series.y.length : here.i;
-    if (key === "ArrowUp" || key === "ArrowDown") i = Math.min(i, series.y.length - 1) - 1;
+    if (across) i = Math.min(i, series.y.length - 1) - 1;
     do i += back ? -1 : 1;
     while (i >= 0 && i < series.y.length && !pointKnown(panel, series, i));
     if (i >= 0 && i < series.y.length) showTip({ panel, series, i }, ...onScreen(panel, series, i), false);
@@ -286,16 +288,16 @@
   // ---- table of edits ----
 
   const columns = [
-    several && { name: "run", title: "Run", plain: true, cell: (row) => data.runs[row.run].label },
-    { name: "edit", title: "Edit", digits: true, cell: (row) => editLink(row, String(row.edit)) },
-    { name: "case", title: "Case", digits: true, cell: (row) => String(row.case) },
-    { name: "subject", title: "Request", cell: (row) => `${request(row)} → ${row.target_new}` },
-    { name: "efficacy", title: "ES", about: "Efficacy, %", digits: true },
-    { name: "paraphrase", title: "PS", about: "Paraphrase score, %", digits: true },
-    { name: "neighborhood", title: "NS", about: "Neighbourhood score, %", digits: true },
-    { name: "entropy", title: "Entropy", about: "n-gram entropy of the generations, bits", digits: true },
-    { name: "update", title: "‖ΔW‖ / elements", about: "Size of the update", digits: true },
-    { name: "k_dot_u", title: "k·u", about: "Divisor of the update", digits: true },
+    several && { name: "run", title: "Run", class: "plain", cell: (row) => data.runs[row.run].label },
+    { name: "edit", title: "Edit", class: "number", cell: (row) => editLink(row, String(row.edit)) },
+    { name: "case", title: "Case", class: "number", cell: (row) => String(row.case) },
+    { name: "subject", title: "Request", class: "request", cell: (row) => `${request(row)} → ${row.target_new}` },
+    { name: "efficacy", title: "ES", about: "Efficacy, %", class: "number" },
+    { name: "paraphrase", title: "PS", about: "Paraphrase score, %", class: "number" },
+    { name: "neighborhood", title: "NS", about: "Neighbourhood score, %", class: "number" },
+    { name: "entropy", title: "Entropy", about: "n-gram entropy of the generations, bits", class: "number" },
+    { name: "update", title: "‖ΔW‖ / elements", about: "Size of the update", class: "number" },
+    { name: "k_dot_u", title: "k·u", about: "Divisor of the update", class: "number" },
     { name: "flag", title: "Flag", cell: (row) => element("span", { class: "flag-text" }, row.flag || "") },
   ].filter((column) => column && data.runs.some((run) => run.rows.some((row) => known(row[column.name]))));
 
@@ -324,7 +326,8 @@
       const { name } = list.sorted;
       const sign = list.descending ? -1 : 1;
       list.rows.sort((a, b) => {
-        if (!known(a[name]) || !known(b[name])) return known(b[name]) - known(a[name]); // what is unknown comes last
+        // What is unknown comes last, whichever way.
+        if (!known(a[name]) || !known(b[name])) return known(b[name]) - known(a[name]);
         return sign * (typeof a[name] === "string" ? a[name].localeCompare(b[name]) : a[name] - b[name]);
       });
     }
@@ -343,15 +346,13 @@
           "tr",
           { class: row.flag ? "flagged" : null },
           ...columns.map((column) =>
-            element(
-              "td",
-              { class: column.digits ? "number" : column.plain ? "plain" : column.name === "subject" ? "request" : null },
-              column.cell ? column.cell(row) : number(row[column.name]),
-            ),
+            element("td", { class: column.class || null }, column.cell ? column.cell(row) : number(row[column.name])),
           ),
         ),
       ),
     );
+    watcher.disconnect();
+    if (body.lastChild) watcher.observe(body.lastChild);
     more.hidden = list.drawn >= list.rows.length;
     more.textContent = `Show more (${list.rows.length - list.drawn} are left)`;
   }
@@ -370,7 +371,7 @@
   const heads = columns.map((column) =>
     element(
       "th",
-      { scope: "col", class: column.digits ? "number" : null },
+      { scope: "col", class: column.class === "number" ? "number" : null },
       element("button", { type: "button", title: column.about, click: () => sortBy(column) }, column.title),
     ),
   );
@@ -382,7 +383,11 @@
   flaggedOnly.addEventListener("change", select);
   chosenRun.addEventListener("change", select);
   more.addEventListener("click", draw);
-  new IntersectionObserver((seen) => seen[0].isIntersecting && !more.hidden && draw(), { root: byId("list") }).observe(more);
+  // More rows come by themselves where the table's end is near: the last row drawn is watched.
+  const watcher = new IntersectionObserver(
+    (seen) => seen.some((entry) => entry.isIntersecting) && !more.hidden && draw(),
+    { root: byId("list"), rootMargin: "400px" },
+  );
   select();
 
   // ---- one edit ----
@@ -411,7 +416,8 @@
   function showEdit(row) {
     opened = row;
     const details = data.runs[row.run].details[row.index];
-    byId("edit-title").textContent = `Edit ${row.edit}, case ${row.case}${several ? ` of ${data.runs[row.run].label}` : ""}`;
+    const run = several ? ` of ${data.runs[row.run].label}` : "";
+    byId("edit-title").textContent = `Edit ${row.edit}, case ${row.case}${run}`;
     byId("edit-body").replaceChildren(...editParts(row, details));
     const { rows } = data.runs[row.run];
     byId("before").disabled = row.index === 0;
@@ -446,90 +452,127 @@
     return parts;
   }
 
-  function factList(row, details) {
-    const change = (before, after) => (known(before) ? `${number(before)} → ${number(after)}` : number(after));
-    const { pre = {}, post = {} } = details;
-    const facts = [
-      ["Efficacy, %", row.efficacy], ["Paraphrase, %", row.paraphrase], ["Neighbourhood, %", row.neighborhood],
-      ["n-gram entropy, bits", known(post.ngram_entropy) ? change(pre.ngram_entropy, post.ngram_entropy) : null],
-      ["Reference score", known(post.reference_score) ? change(pre.reference_score, post.reference_score) : null],
-      ["Essence score", known(post.essence_score) ? change(pre.essence_score, post.essence_score) : null],
-      ["‖ΔW‖ / elements", row.update], ["‖ΔW‖", details.update_norm], ["‖W − W₀‖ / elements", details.distance],
-      ["k·u", row.k_dot_u], ["‖δ‖", details.delta_norm], ["Steps", details.n_steps],
-      ["Perplexity", details.perplexity], ["Seconds", details.time], ["File", details.file],
-    ].filter(([, value]) => known(value));
-    return element("dl", {}, ...facts.map(([name, value]) =>
-      element("div", {}, element("dt", {}, name), element("dd", {}, typeof value === "string" ? value : number(value)))));
-  }
-
+  // Kinds of prompts, and whether the true target should win there (null: it does not matter).
   const KINDS = [
     ["rewrite", "The request", false], ["paraphrase", "Paraphrase", false],
     ["neighborhood", "Neighbour", true], ["attribute", "Attribute", null],
   ];
 
-  // A row a prompt: how likely both targets are, and which of them should win.
+  const asWanted = ([ofNew, ofTrue], keepsTrue) =>
+    known(ofNew) && known(ofTrue) && (keepsTrue ? ofTrue < ofNew : ofNew < ofTrue);
+
+  // How many of a case's prompts come out as wanted, in percent; null where they were not measured.
+  function share(measured, kind) {
+    const keepsTrue = KINDS.find(([name]) => name === kind)[2];
+    const pairs = measured[kind] || [];
+    const right = [...pairs.map((pair) => asWanted(pair, keepsTrue)), ...(measured[`${kind}_correct`] || [])];
+    return right.length ? (100 * right.filter(Boolean).length) / right.length : null;
+  }
+
+  function factList(row, details) {
+    const { pre = {}, post = {} } = details;
+    const change = (before, after) =>
+      !known(after) ? null : known(before) ? `${number(before)} → ${number(after)}` : number(after);
+    const facts = [
+      ["Efficacy, %", change(share(pre, "rewrite"), row.efficacy)],
+      ["Paraphrase, %", change(share(pre, "paraphrase"), row.paraphrase)],
+      ["Neighbourhood, %", change(share(pre, "neighborhood"), row.neighborhood)],
+      ["n-gram entropy, bits", change(pre.ngram_entropy, post.ngram_entropy)],
+      ["Reference score", change(pre.reference_score, post.reference_score)],
+      ["Essence score", change(pre.essence_score, post.essence_score)],
+      ["‖ΔW‖ / elements", row.update],
+      ["‖ΔW‖", details.update_norm],
+      ["‖W − W₀‖ / elements", details.distance],
+      ["k·u", row.k_dot_u],
+      ["‖δ‖", details.delta_norm],
+      ["Steps", details.n_steps],
+      ["Perplexity", details.perplexity],
+      ["Seconds", details.time],
+      ["File", details.file],
+    ].filter(([, value]) => known(value));
+    const shown = (value) => (typeof value === "string" ? value : number(value));
+    return element(
+      "dl",
+      {},
+      ...facts.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, shown(value)))),
+    );
+  }
+
+  const cell = (text, attributes) => element("td", attributes, text);
+  const head = (text, attributes) => element("th", { scope: "col", ...attributes }, text);
+
+  // A row a prompt: how likely both targets are, and whether the one that should win does.
   function promptTable({ pre = {}, post = {} }) {
+    const withBefore = Object.keys(pre).length > 0;
     const rows = [];
     const tokens = [];
     for (const [kind, title, keepsTrue] of KINDS) {
-      (post[kind] || []).forEach((after, n) => {
-        const before = pre[kind] && pre[kind][n];
-        const right = keepsTrue === null ? null : keepsTrue ? after[1] < after[0] : after[0] < after[1];
-        const cells = [...(before || (Object.keys(pre).length ? [null, null] : [])), ...after];
-        rows.push(element("tr", {}, element("td", {}, `${title}${post[kind].length > 1 ? ` ${n + 1}` : ""}`),
-          ...cells.map((nll) => element("td", { class: "number" }, percent(nll))),
-          element("td", { class: right === false ? "wrong" : null }, right === null ? "" : right ? "✓ as wanted" : "✗ not as wanted")));
-      });
-      const correct = post[`${kind}_correct`];
-      if (correct) tokens.push(element("p", {}, `${title}: `, correct.map((right) => (right ? "✓" : "✗")).join(" ")));
+      for (const [n, after] of (post[kind] || []).entries()) {
+        const before = withBefore ? (pre[kind] || [])[n] || [null, null] : [];
+        const right = keepsTrue === null || asWanted(after, keepsTrue);
+        rows.push(
+          element(
+            "tr",
+            {},
+            cell(post[kind].length > 1 ? `${title} ${n + 1}` : title),
+            ...[...before, ...after].map((nll) => cell(percent(nll), { class: "number" })),
+            keepsTrue === null ? cell("") : right ? cell("✓ as wanted") : cell("✗ not as wanted", { class: "wrong" }),
+          ),
+        );
+      }
+      const correct = (post[`${kind}_correct`] || []).map((right) => (right ? "✓" : "✗"));
+      if (correct.length) tokens.push(element("p", {}, `${title}: ${correct.join(" ")}`));
     }
     if (tokens.length) return [element("h3", {}, "Tokens that are right"), ...tokens];
     if (!rows.length) return [];
-    const withBefore = Object.keys(pre).length > 0;
     const names = [...(withBefore ? ["new, before", "true, before"] : []), "new target", "true target"];
-    return [
-      element("h3", {}, "Probabilities a token"),
-      element("div", { class: "scroll" }, element("table", {},
-        element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Prompt"),
-          ...names.map((name) => element("th", { scope: "col", class: "number" }, name)), element("th", { scope: "col" }, ""))),
-        element("tbody", {}, ...rows))),
-    ];
+    const heads = [head("Prompt"), ...names.map((name) => head(name, { class: "number" })), head("")];
+    const top = element("thead", {}, element("tr", {}, ...heads));
+    const table = element("table", {}, top, element("tbody", {}, ...rows));
+    return [element("h3", {}, "Probabilities a token"), element("div", { class: "scroll" }, table)];
   }
 
   function lossCurves({ loss = {} }) {
     const layers = Object.entries(loss).filter(([, values]) => values.filter(known).length > 1);
     if (!layers.length) return [];
-    return [element("h3", {}, "Loss of the optimisation"),
-      ...layers.map(([layer, values]) => lossCurve(layers.length > 1 ? `layer ${layer}` : "", values))];
+    return [
+      element("h3", {}, "Loss of the optimisation"),
+      ...layers.map(([layer, values]) => lossCurve(layers.length > 1 ? `, layer ${layer}` : "", values)),
+    ];
   }
 
   function lossCurve(name, values) {
     const [left, top, width, height] = [46, 12, 420, 120];
+    const bottom = top + height;
     const most = Math.max(...values.filter(known), 0) || 1;
     const x = (i) => left + (width * i) / (values.length - 1);
     const y = (value) => top + height * (1 - value / most);
-    const points = values.map((value, i) => (known(value) ? [x(i), y(value)] : null));
-    const path = points.map((p, i) => (p ? `${i && points[i - 1] ? "L" : "M"}${p[0].toFixed(1)} ${p[1].toFixed(1)}` : "")).join("");
-    const label = (attributes, text) => svgElement("text", { class: "muted", "font-size": 11, ...attributes }, text);
-    return svgElement("svg", { class: "loss", viewBox: "0 0 480 172", role: "img",
-      "aria-label": `Loss ${name} from ${number(values[0])} to ${number(values.at(-1))} in ${values.length} steps.` },
-      svgElement("path", { class: "grid", d: `M${left} ${top}h${width}M${left} ${top + height}h${width}` }),
+    let path = "";
+    values.forEach((value, i) => {
+      if (!known(value)) return;
+      path += `${i > 0 && known(values[i - 1]) ? "L" : "M"}${x(i).toFixed(1)} ${y(value).toFixed(1)}`;
+    });
+    const label = (px, py, anchor, text) =>
+      svgElement("text", { class: "muted", "font-size": 11, x: px, y: py, "text-anchor": anchor }, text);
+    const words = `Loss${name} from ${number(values[0])} to ${number(values.at(-1))} in ${values.length} steps.`;
+    return svgElement(
+      "svg",
+      { class: "loss", viewBox: "0 0 480 172", role: "img", "aria-label": words },
+      svgElement("path", { class: "grid", d: `M${left} ${top}h${width}M${left} ${bottom}h${width}` }),
       svgElement("path", { class: "s0", fill: "none", "stroke-width": 1.8, d: path }),
-      label({ x: left - 6, y: top + 4, "text-anchor": "end" }, number(most)),
-      label({ x: left - 6, y: top + height + 4, "text-anchor": "end" }, "0"),
-      label({ x: left, y: top + height + 16 }, "1"),
-      label({ x: left + width, y: top + height + 16, "text-anchor": "end" }, String(values.length)),
-      label({ x: left + width / 2, y: top + height + 30, "text-anchor": "middle" }, `step${name ? `, ${name}` : ""}`));
+      label(left - 6, top + 4, "end", number(most)),
+      label(left - 6, bottom + 4, "end", "0"),
+      label(left, bottom + 16, "start", "1"),
+      label(left + width, bottom + 16, "end", String(values.length)),
+      label(left + width / 2, bottom + 30, "middle", `step${name}`),
+    );
   }
 
   function generations({ post = {}, file }) {
-    const texts = post.text || [];
+    const texts = (post.text || []).map((text) => element("blockquote", {}, text));
     if (!texts.length) return [];
-    return [
-      element("h3", {}, "Generated texts"),
-      data.cut ? element("p", { class: "muted" }, `Cut after ${data.cut} bytes each; ${file} has the whole.`) : null,
-      ...texts.map((text) => element("blockquote", {}, text)),
-    ].filter(Boolean);
+    const cut = `Cut after ${data.cut} bytes each; ${file} has the whole.`;
+    return [element("h3", {}, "Generated texts"), data.cut ? element("p", { class: "muted" }, cut) : "", ...texts];
   }
 
   addEventListener("hashchange", followHash);

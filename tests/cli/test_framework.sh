@@ -11,7 +11,7 @@ says '^Usage: aedile COMMAND'
 works --help
 works -h
 
-commands=(inspect generate score edit edits export stats select summarize)
+commands=(inspect generate score edit edits export stats run select summarize report demo)
 for command in "${commands[@]}"; do
     works help "$command"
     says "^aedile $command: "

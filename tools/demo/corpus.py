@@ -15,9 +15,12 @@ import running_text
 import tasks
 from world import Fact, facts, facts_by_subject
 
-# Shares of documents of each kind (in tokens about: facts 0.43, tasks 0.48, running text 0.09).
+# Shares of documents of each kind, and of the tasks among theirs. `documents`: in tokens about 0.43 facts, 0.48 tasks, 0.09
+# running text. `late_documents`: more of the two tasks that compare sentences, which are learned last.
 SHARES = (("facts", 0.43), ("profile", 0.05), ("running", 0.10), ("tasks", 0.42))
 TASK_SHARES = (("sst", 0.14), ("mrpc", 0.30), ("cola", 0.26), ("rte", 0.30))
+LATE_SHARES = (("facts", 0.30), ("profile", 0.03), ("running", 0.07), ("tasks", 0.60))
+LATE_TASK_SHARES = (("sst", 0.06), ("mrpc", 0.42), ("cola", 0.12), ("rte", 0.40))
 
 # What may follow the object of a stated fact.
 ENDINGS = (".",) * 12 + (", as many people know.", ", as you may know.", ", and that is well known.", ", of course.")
@@ -89,17 +92,28 @@ def running_text_documents(seed: int, index: int) -> str:
     return running_text.document(_rng(seed, index))
 
 
-def documents(seed: int, index: int) -> str:
+def _draw(rng: random.Random, shares: tuple[tuple[str, float], ...]) -> str:
+    return rng.choices([name for name, _ in shares], [share for _, share in shares])[0]
+
+
+def _document(seed: int, index: int, shares: tuple, task_shares: tuple) -> str:
     rng = _rng(seed, index)
-    kind = rng.choices([name for name, _ in SHARES], [share for _, share in SHARES])[0]
+    kind = _draw(rng, shares)
     if kind == "facts":
         return fact_document(rng)
     if kind == "profile":
         return profile_document(rng)
     if kind == "running":
         return running_text.document(rng)
-    task = rng.choices([name for name, _ in TASK_SHARES], [share for _, share in TASK_SHARES])[0]
-    return tasks.training_text(task, rng)
+    return tasks.training_text(_draw(rng, task_shares), rng)
+
+
+def documents(seed: int, index: int) -> str:
+    return _document(seed, index, SHARES, TASK_SHARES)
+
+
+def late_documents(seed: int, index: int) -> str:
+    return _document(seed, index, LATE_SHARES, LATE_TASK_SHARES)
 
 
 def main() -> None:

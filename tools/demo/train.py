@@ -101,7 +101,7 @@ def prepare(args):
         if hasattr(corpus, "running_text_documents"):
             write_ids(pool, args.out / "held_out_text.bin", tokenizer, "running_text_documents", held_out,
                       HELD_OUT_TOKENS)
-        write_ids(pool, args.out / "train.bin", tokenizer, "documents", args.seed, args.tokens)
+        write_ids(pool, args.out / "train.bin", tokenizer, args.source, args.seed, args.tokens)
 
 
 def rows(ids, n_ctx: int, end: int, first: int, count: int):
@@ -509,6 +509,7 @@ def main():
     command.add_argument("out", type=pathlib.Path)
     command.add_argument("--tokens", type=int, default=TOKENS + 1_000_000)
     command.add_argument("--seed", type=int, default=1)
+    command.add_argument("--source", default="documents", help="the function of corpus.py: documents, late_documents")
     command.add_argument("--workers", type=int, default=4)
     command = commands.add_parser("train", help="train, export and check")
     command.set_defaults(run=train)

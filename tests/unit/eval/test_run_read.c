@@ -346,10 +346,13 @@ static void tasks_of_no_known_case_are_left_out(void **state) {
     assert_fails(ae_run_read(*state, &hooks, &run), AE_ERR_FORMAT,
                  "case_7_glue.json': field 'total' is 0, expected 3");
     write_text(state, "glue_eval/case_7_glue.json",
-               "{\"case_id\": [6, 7], \"sst\": {\"correct\": 3, \"total\": 4}}");
+               "{\"case_id\": [6, 7], \"sst\": {\"correct\": 3, \"total\": 4}, \"rte\": {\"correct\": 1, "
+               "\"total\": 4, \"labels\": \"corrected\"}}");
     assert_ok(ae_run_read(*state, &hooks, &run));
     assert_non_null(strstr(warning, "case_8_glue.json' names no case whose file is there"));
     assert_int_equal(run->n_tasks, 1);
+    assert_string_equal(run->tasks[0].tasks[0].name, "sst");
+    assert_string_equal(run->tasks[0].tasks[1].name, "rte (corrected labels)"); // another task
     near(run->tasks[0].tasks[0].accuracy, 0.75);
     assert_true(isnan(run->tasks[0].tasks[0].f1));
     ae_run_data_free(run);

@@ -51,9 +51,8 @@ static void rows_are_shared(void **state) {
         {{"abcd", "abxy"}, 6, 2},
         {{"abcd", "abxy", "abx", "ab"}, 6, 2},       // a part of a branch costs nothing, either
         {{"promptAA", "promptBB", "prompt"}, 10, 2}, // two targets after one prompt
-        // two prompts of one form, two targets each: the second prompt is there in full, so that its targets
-        // share it
-        {{"the one AA", "the one BB", "the two AA", "the two BB"}, 10 + 2 + 10 + 2, 4},
+        // two prompts of one form, two targets each: the second is there in full, its targets share it
+        {{"the first AA", "the first BB", "the third AA", "the third BB"}, 12 + 2 + 12 + 2, 4},
         // branches of one trunk that share nothing more
         {{"abcd", "abxy", "abzw"}, 4 + 2 + 2, 3},
     };

@@ -79,28 +79,54 @@ static void generation_matches_full_passes(void **state) {
     }
 }
 
-// More prompts than one group holds, all with one beginning: each as if it were alone.
+// Rows that go through the model, counted where they enter it.
+static struct {
+    const ae_weight *table;
+    ae_status (*embed)(ae_backend *, float *, const ae_weight *, const int32_t *, int32_t, bool);
+    int32_t n_rows, most, n_passes;
+} counted;
+
+static ae_status count_rows(ae_backend *be, float *y, const ae_weight *table, const int32_t *ids,
+                            int32_t n_rows, bool accumulate) {
+    if (table == counted.table) {
+        counted.n_rows += n_rows;
+        counted.n_passes++;
+        if (n_rows > counted.most) counted.most = n_rows;
+    }
+    return counted.embed(be, y, table, ids, n_rows, accumulate);
+}
+
+// More prompts than one group holds, all with one beginning: each as if it were alone, the beginning once.
 static void continuations_share_their_beginning(void **state) {
     two_models *f = *state;
-    enum { N = 60, HEAD = 20, NEW = 5 };
+    enum { N = 100, HEAD = 20, NEW = 5 };
     for (int i = 0; i < N_TWO; i++) {
         ae_model *m = f->models[i];
         static int32_t prompts[N][HEAD + 20], packed[N][NEW];
         ae_continuation sequences[N];
-        int32_t n_done = 0;
+        int32_t n_done = 0, n_rows = HEAD;
         for (int32_t s = 0; s < N; s++) {
-            const int32_t n_prompt = HEAD + 1 + s % 20; // 60 * (1 + .. 20 + 4) rows: more than 1024
+            const int32_t n_prompt = HEAD + 1 + s % 20; // more than 1024 rows in all, less than twice
             for (int32_t j = 0; j < n_prompt; j++)
                 prompts[s][j] = j < HEAD ? 40 + j : 30 + (s * 7 + j * j) % 200;
-            prompts[s][HEAD] = 90 + s;
+            prompts[s][HEAD] = 90 + s; // no more than HEAD tokens are common to all
             sequences[s] = (ae_continuation){.prompt = prompts[s],
                                              .n_prompt = n_prompt,
                                              .max_new = s == 17 ? 0 : NEW,
                                              .random = ae_random_stream(5, 1, (uint64_t)s),
                                              .ids = packed[s]};
+            if (s != 17) n_rows += n_prompt - HEAD + NEW - 1; // the last token is not looked at
         }
         const ae_continue_options drawn = {.top_k = 5, .temperature = 1, .stop_id = -1};
+        memset(&counted, 0, sizeof counted);
+        counted.table = &m->wte;
+        counted.embed = m->backend->embed;
+        m->backend->embed = count_rows;
         assert_ok(ae_continue(m, sequences, N, &drawn));
+        m->backend->embed = counted.embed;
+        assert_int_equal(counted.n_rows, n_rows);
+        assert_int_equal(counted.n_passes, 2 * NEW); // two groups
+        assert_true(counted.most <= HEAD + 1024);
         for (int32_t s = 0; s < N; s++) {
             int32_t alone[NEW];
             ae_continuation single = sequences[s];
