@@ -21,11 +21,11 @@ static inline bool compare_is_time(const char *name) {
            strncmp(name, "seconds", 7) == 0 || strncmp(name, "run_dir\":", 9) == 0;
 }
 
-/* JSON as it stands in the file, the values that are left out replaced by 0. */
+/* JSON as it stands in the file, each of those values replaced by 0. */
 static inline void compare_drop_times(ae_text *text) {
     ae_text out = {0};
     for (const char *at = text->data; *at;) {
-        if (*at == '"' && compare_is_left_out(at + 1)) {
+        if (*at == '"' && compare_is_time(at + 1)) {
             const char *colon = strchr(at, ':'), *value = colon ? colon + 1 : at + strlen(at);
             value += strspn(value, " ");
             ae_text_append(&out, at, (size_t)(value - at));

@@ -50,8 +50,8 @@ typedef struct ae_run_options {
 
     int glue_interval; /* downstream tasks before the first and after every so many edits; 0: none; default 20
                         */
-    const char
-        *tasks[AE_MAX_TASK_FILES]; /* task files (.json, .pkl); none: <data>/glue/{sst2,mrpc,cola,rte} */
+    const char *tasks[AE_MAX_TASK_FILES]; /* task files (.json, .pkl); none: sst2, mrpc, cola, rte in
+                                             <data>/glue, or in ./glue_eval/dataset */
     int n_tasks;
     ae_glue_labels glue_labels;
     const char *ppl_text; /* text file whose perplexity is measured with the downstream tasks; NULL: none */

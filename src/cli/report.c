@@ -122,12 +122,9 @@ const ae_command ae_command_report = {
     .usage = {"RUN... --output FILE [--title TEXT] [options]",
               "RUN... --output DIR --format svg|png|csv [options]"},
     .about = "Draws what runs measured: scores, downstream tasks, distance from the original weights, size "
-             "of each "
-             "update, entropy of the generations against it, perplexity, and k.u. Several runs are overlaid. "
-             "Edits "
-             "that were flagged as out of line are marked.\n\n"
-             "RUN is a run's folder, or its name, ours or one that the code of 'Rebuilding ROME' "
-             "wrote. It "
+             "of each update, entropy of the generations against it, perplexity, and k.u. Several runs are "
+             "overlaid. Edits that were flagged as out of line are marked.\n\n"
+             "RUN is a run's folder, or its name, ours or one that the code of \"Rebuilding ROME\" wrote. It "
              "is only read, and may still be going on.",
     .tables = {options, ae_table_output},
     .examples = {{"Compare two runs, in a browser:",

@@ -1,7 +1,6 @@
 #include "eval/run.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 static bool is_done(const ae_run *r, const ae_record *record) {
     return ae_run_folder_has(&r->folder, "%d_edits-case_%" PRId64 ".json", r->options->num_edits,

@@ -1,7 +1,6 @@
 #include "eval/task_file.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "edit/journal_base.h"
 #include "eval/python_json.h"

@@ -162,13 +162,16 @@ await() { # a file
     die "$1 did not come"
 }
 last='run (in the background, interrupted)' code=0
-"$AEDILE" "${long[@]}" --results 'a b' >"$out" 2>"$err" </dev/null &
+"$AEDILE" "${long[@]}" --results 'a b' >"$scratch/io/first" 2>&1 </dev/null &
 await 'a b/ROME/run_000/1_edits-case_3.json'
 fails_with 1 run --resume 'a b/ROME/run_000' # which another process has
 warns "^aedile: 'a b/ROME/run_000' is being worked on by process $!: "
 kill -INT $!
 wait $! || code=$?
 [ "$code" = 1 ] || die "exit code $code, not 1"
+cat "$scratch/io/first" >"$err"
+warns '^aedile: stopped after [0-9]+ of 301 cases$'
+warns "^aedile: go on with: aedile run --resume 'a b/ROME/run_000'$"
 done_now=$(ls 'a b/ROME/run_000' | grep -c case_)
 [ "$done_now" -lt 301 ] || die 'it was not interrupted'
 [ "$(ls 'a b/ROME/run_000/aedile/journal' | grep -c safetensors)" = "$done_now" ] || die 'the last case was not finished'

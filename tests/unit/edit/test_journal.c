@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "edit/journal.h"
 #include "edit/journal_entry.h"
 #include "made_up_edit.h"
 
@@ -680,6 +681,61 @@ static void a_journal_is_made_only_where_there_is_room(void **state) {
     ae_journal_close(NULL);
 }
 
+// ---- a light one -----------------------------------------------------------------------------------
+
+static void a_light_journal_leaves_edits_in_their_files(void **state) {
+    const place *p = *state;
+    ae_journal *whole = open_three(p), *light = NULL;
+    ae_journal_close(whole);
+    assert_ok(ae_journal_open_light(p->folder, p->model, &light));
+    whole = open_to_read(p);
+    // It applies and checks as any other does, and an entry that is asked for stays.
+    ae_model *expected = apply_by_hand(p, whole, 0);
+    assert_ok(ae_journal_apply(light, p->model));
+    assert_same_weights(p->model, expected);
+    ae_journal_entry entry, again, of_whole;
+    assert_ok(ae_journal_get(light, 1, &entry));
+    assert_ok(ae_journal_get(light, 1, &again));
+    assert_ok(ae_journal_get(whole, 1, &of_whole));
+    assert_ptr_equal(entry.edit, again.edit);
+    assert_string_equal(entry.edit->request.subject, of_whole.edit->request.subject);
+    assert_int_equal(entry.id, 2);
+    // Read afresh, it is the caller's.
+    ae_edit *edit = NULL;
+    assert_ok(ae_journal_read(light, 2, &entry, &edit));
+    assert_ptr_equal(entry.edit, edit);
+    assert_int_equal(entry.id, 3);
+    assert_ok(ae_edit_apply(p->model, edit)); // it is whole
+    ae_edit_free(edit);
+    assert_fails(ae_journal_read(light, 3, &entry, &edit), AE_ERR_ARGUMENT, "there is none at index 3");
+    // New entries are written, and not kept; reverted ones are not applied.
+    append_made_up(light, p->model, (int[]){0}, 1, 8);
+    assert_int_equal(ae_journal_count(light), 4);
+    assert_ok(ae_journal_revert(light, 4));
+    assert_ok(ae_journal_apply(light, p->model));
+    assert_same_weights(p->model, expected);
+    assert_ok(ae_journal_verify(light, p->model, NULL));
+    // What was edited on other weights is refused as it would be had all entries been kept.
+    ae_model *other = open_tiny(p->root, "other-weights", "gpt2", AE_F32, 2);
+    edit = made_up_edit(other, (int[]){1}, 1, 7);
+    int id = 0;
+    assert_fails(ae_journal_append(light, other, edit, &id), AE_ERR_MISMATCH, "belongs to");
+    ae_edit_free(edit);
+    ae_model_free(other);
+    // A file that is gone, or another, is found when it is needed, and the model is left at its base.
+    char *path = entry_path(p, "0002.safetensors");
+    ae_journal_close(light);
+    assert_ok(ae_journal_open_light(p->folder, p->model, &light));
+    assert_int_equal(unlink(path), 0);
+    assert_fails(ae_journal_apply(light, p->model), AE_ERR_NOT_FOUND, "0002.safetensors' cannot be applied");
+    ae_model_restore(expected);
+    assert_same_weights(p->model, expected);
+    ae_free(path);
+    ae_model_free(expected);
+    ae_journal_close(light);
+    ae_journal_close(whole);
+}
+
 // ---- other processes -------------------------------------------------------------------------------
 
 static void a_second_writer_is_told_to_wait(void **state) {
@@ -909,6 +965,7 @@ int main(void) {
         TEST(entries_of_another_journal_are_refused),
         TEST(journal_json_is_checked),
         TEST(a_journal_is_made_only_where_there_is_room),
+        TEST(a_light_journal_leaves_edits_in_their_files),
         TEST(a_second_writer_is_told_to_wait),
         TEST(a_folder_that_cannot_be_written_stays_as_it_is),
         TEST(unfit_edits_are_refused),
