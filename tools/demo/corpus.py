@@ -1,8 +1,9 @@
 """What the demo model reads: an endless, reproducible stream of documents.
 
-Half of the text tells facts of the world (world.py), each in one of its relation's training phrasings and never in a
+Some of the text tells facts of the world (world.py), each in one of its relation's training phrasings and never in a
 held-out one; the rest is running text (running_text.py) and the downstream tasks (tasks.py). `documents(seed, index)` is
-document number `index` of stream `seed`, whatever was asked for before.
+document number `index` of stream `seed`, whatever was asked for before; `late_documents` and `last_documents` are mixed
+otherwise.
 
     python3 corpus.py --samples 12     shows some
 """
@@ -15,12 +16,13 @@ import running_text
 import tasks
 from world import Fact, facts, facts_by_subject
 
-# Shares of documents of each kind, and of the tasks among theirs. `documents`: in tokens about 0.43 facts, 0.48 tasks, 0.09
-# running text. `late_documents`: more of the two tasks that compare sentences, which are learned last.
-SHARES = (("facts", 0.43), ("profile", 0.05), ("running", 0.10), ("tasks", 0.42))
-TASK_SHARES = (("sst", 0.14), ("mrpc", 0.30), ("cola", 0.26), ("rte", 0.30))
-LATE_SHARES = (("facts", 0.30), ("profile", 0.03), ("running", 0.07), ("tasks", 0.60))
-LATE_TASK_SHARES = (("sst", 0.06), ("mrpc", 0.42), ("cola", 0.12), ("rte", 0.40))
+# Shares of documents of each kind, and of the tasks among theirs, in the stages of training (docs/demo.md). Tokens of the
+# first: about 0.43 facts, 0.48 tasks, 0.09 running text. Later ones have more of the two tasks that compare sentences.
+FIRST = ((("facts", 0.43), ("profile", 0.05), ("running", 0.10), ("tasks", 0.42)),
+         (("sst", 0.14), ("mrpc", 0.30), ("cola", 0.26), ("rte", 0.30)))  # fmt: skip
+LATE = ((("facts", 0.30), ("profile", 0.03), ("running", 0.07), ("tasks", 0.60)),
+        (("sst", 0.06), ("mrpc", 0.42), ("cola", 0.12), ("rte", 0.40)))  # fmt: skip
+LAST = ((("facts", 0.42), ("profile", 0.04), ("running", 0.06), ("tasks", 0.48)), LATE[1])
 
 # What may follow the object of a stated fact.
 ENDINGS = (".",) * 12 + (", as many people know.", ", as you may know.", ", and that is well known.", ", of course.")
@@ -96,7 +98,8 @@ def _draw(rng: random.Random, shares: tuple[tuple[str, float], ...]) -> str:
     return rng.choices([name for name, _ in shares], [share for _, share in shares])[0]
 
 
-def _document(seed: int, index: int, shares: tuple, task_shares: tuple) -> str:
+def _document(seed: int, index: int, mixture: tuple) -> str:
+    shares, task_shares = mixture
     rng = _rng(seed, index)
     kind = _draw(rng, shares)
     if kind == "facts":
@@ -109,11 +112,15 @@ def _document(seed: int, index: int, shares: tuple, task_shares: tuple) -> str:
 
 
 def documents(seed: int, index: int) -> str:
-    return _document(seed, index, SHARES, TASK_SHARES)
+    return _document(seed, index, FIRST)
 
 
 def late_documents(seed: int, index: int) -> str:
-    return _document(seed, index, LATE_SHARES, LATE_TASK_SHARES)
+    return _document(seed, index, LATE)
+
+
+def last_documents(seed: int, index: int) -> str:
+    return _document(seed, index, LAST)
 
 
 def main() -> None:

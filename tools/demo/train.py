@@ -509,7 +509,7 @@ def main():
     command.add_argument("out", type=pathlib.Path)
     command.add_argument("--tokens", type=int, default=TOKENS + 1_000_000)
     command.add_argument("--seed", type=int, default=1)
-    command.add_argument("--source", default="documents", help="the function of corpus.py: documents, late_documents")
+    command.add_argument("--source", default="documents", help="the function of corpus.py: documents, late_documents, last_documents")
     command.add_argument("--workers", type=int, default=4)
     command = commands.add_parser("train", help="train, export and check")
     command.set_defaults(run=train)
