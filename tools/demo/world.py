@@ -99,6 +99,9 @@ def check() -> list[str]:
             fault(relation, f"{len(relation.held_out_prompts)} held-out prompts")
         if len(set(prompts)) != len(prompts):
             fault(relation, "a prompt stands twice")
+        for prompt in relation.held_out_prompts:
+            if any(other.startswith(prompt + " ") for other in relation.train_prompts):
+                fault(relation, f"'{prompt}' begins a training prompt: what follows it is not the answer alone")
         for prompt in prompts + relation.generation_prompts:
             if prompt.count("{}") != 1 or prompt != prompt.strip():
                 fault(relation, f"prompt '{prompt}'")
