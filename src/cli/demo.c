@@ -22,8 +22,8 @@ static const ae_variant variants[] = {AE_ROME, AE_P_ROME, AE_R_ROME};
 enum { N_VARIANTS = sizeof variants / sizeof *variants };
 
 // The model counts as collapsed where the tasks lose more than half of what they had over chance, or
-// perplexity more than doubles.
-static const double CHANCE = 0.5, COLLAPSED_TASKS = 0.5, COLLAPSED_PERPLEXITY = 2;
+// perplexity grows more than tenfold.
+static const double CHANCE = 0.5, COLLAPSED_TASKS = 0.5, COLLAPSED_PERPLEXITY = 10;
 
 typedef struct edited {
     int64_t case_id;
@@ -180,13 +180,12 @@ static char *join(const char *folder, const char *name) {
 
 static ae_status edit_in_sequence(ae_console *console, const values *v, ae_model *model, const char *results,
                                   course *run) {
-    const char *data = ae_model_get_info(model)->folder;
-    char *records = join(data, "counterfact.json"), *text = join(data, "held_out.txt");
+    char *data = join(ae_model_get_info(model)->folder, "data");
+    char *text = data ? join(data, "held_out.txt") : NULL;
     run->edits = calloc((size_t)v->edits, sizeof *run->edits);
     run->capacity = (size_t)v->edits;
     ae_run_options options = ae_run_defaults();
     options.results = results;
-    options.dataset = records;
     options.data = data;
     options.max_edits = v->edits;
     options.sequential = true;
@@ -194,7 +193,7 @@ static ae_status edit_in_sequence(ae_console *console, const values *v, ae_model
     options.glue_interval = (int)v->interval;
     options.ppl_text = text;
     const ae_run_listener listener = {.user = run, .on_case = show_case, .on_tasks = show_tasks};
-    ae_status status = records && text && run->edits ? AE_OK : AE_ERR_MEMORY;
+    ae_status status = text && run->edits ? AE_OK : AE_ERR_MEMORY;
     if (status == AE_OK) status = ae_hparams_builtin(model, -1, &options.hparams);
     options.hparams.variant = run->variant;
     if (!console->json)
@@ -205,7 +204,7 @@ static ae_status edit_in_sequence(ae_console *console, const values *v, ae_model
     if (status == AE_OK) status = ae_run_execute(model, &options, &console->hooks, &listener, &run->result);
     run->seconds = ae_clock() - began;
     ae_model_restore(model);
-    free(records);
+    free(data);
     free(text);
     return status;
 }

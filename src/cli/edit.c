@@ -4,6 +4,7 @@
 
 #include "cli/commands.h"
 #include "cli/edit_report.h"
+#include "cli/hparams_words.h"
 #include "cli/session.h"
 
 typedef struct values {
@@ -68,33 +69,19 @@ static ae_status load_requests(work *w) {
     return status;
 }
 
-static int compare_ints(const void *a, const void *b) {
-    const int x = *(const int *)a, y = *(const int *)b;
-    return (x > y) - (x < y);
-}
-
 // The command line has the last word, then the file, then what is built in.
 static ae_status choose_hparams(work *w) {
     const values *v = w->v;
     const int first = v->layers.count ? (int)v->layers.items[0] : -1;
     ae_hparams *h = &w->hparams;
-    ae_status status = v->hparams ? ae_hparams_load(v->hparams, w->session.model, &w->console->hooks, h)
-                                  : ae_hparams_builtin(w->session.model, first, h);
-    if (status == AE_OK && v->variant) status = ae_variant_parse(v->variant, &h->variant);
-    if (status != AE_OK) return status;
-    if (v->layers.count) {
-        h->n_layers = (int)v->layers.count;
-        for (int i = 0; i < h->n_layers; i++)
-            h->layers[i] = (int)v->layers.items[i];
-        qsort(h->layers, (size_t)h->n_layers, sizeof *h->layers, compare_ints);
-    }
-    if (v->no_stats) h->mom2_adjustment = false;
-    if (v->dataset) {
-        snprintf(h->mom2_dataset, sizeof h->mom2_dataset, "%s", v->dataset);
-        h->mom2_n_samples = 0; // as `stats` collects unless told otherwise
-    }
-    if (v->samples.count) h->mom2_n_samples = v->samples.items[0];
-    return ae_hparams_check(h, w->session.model);
+    const ae_hparams_words words = {.variant = v->variant,
+                                    .layers = &v->layers,
+                                    .no_stats = v->no_stats,
+                                    .dataset = v->dataset,
+                                    .n_samples = v->samples.count ? v->samples.items : NULL};
+    const ae_status status = v->hparams ? ae_hparams_load(v->hparams, w->session.model, &w->console->hooks, h)
+                                        : ae_hparams_builtin(w->session.model, first, h);
+    return status == AE_OK ? ae_hparams_take(&words, w->session.model, h) : status;
 }
 
 static ae_status get_templates(work *w) {

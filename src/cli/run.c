@@ -7,6 +7,7 @@
 
 #include "aedile/eval.h"
 #include "cli/commands.h"
+#include "cli/hparams_words.h"
 #include "cli/run_values.h"
 #include "cli/session.h"
 
@@ -25,6 +26,7 @@ typedef struct work {
     ae_run_record *record; // of the run that is resumed; NULL: a new one
     ae_run_options options;
     char *hparams_path; // of --hparams_fname
+    char *own_data;     // the data folder that the model brings along
     bool editing;       // the first case has begun
     ae_run_result result;
     int64_t n_done_before;
@@ -74,11 +76,6 @@ static ae_status open_model(work *w) {
     return status == AE_OK && name ? ae_model_set_name(w->session.model, name) : status;
 }
 
-static int compare_ints(const void *a, const void *b) {
-    const int x = *(const int *)a, y = *(const int *)b;
-    return (x > y) - (x < y);
-}
-
 static ae_status load_hparams(work *w) {
     const ae_run_values *v = w->v;
     ae_run_options *o = &w->options;
@@ -101,23 +98,13 @@ static ae_status load_hparams(work *w) {
 // The command line has the last word, then the file, then the run that is resumed, then what is built in.
 static ae_status choose_hparams(work *w) {
     const ae_run_values *v = w->v;
-    ae_hparams *h = &w->options.hparams;
-    ae_status status = load_hparams(w);
-    if (status == AE_OK && v->variant) status = ae_variant_parse(v->variant, &h->variant);
-    if (status != AE_OK) return status;
-    if (v->layers.count) {
-        h->n_layers = (int)v->layers.count;
-        for (int i = 0; i < h->n_layers; i++)
-            h->layers[i] = (int)v->layers.items[i];
-        qsort(h->layers, (size_t)h->n_layers, sizeof *h->layers, compare_ints);
-    }
-    if (v->no_stats) h->mom2_adjustment = false;
-    if (v->stats_dataset) {
-        snprintf(h->mom2_dataset, sizeof h->mom2_dataset, "%s", v->stats_dataset);
-        h->mom2_n_samples = 0; // as `stats` collects unless told otherwise
-    }
-    if (given(w, "stats-samples")) h->mom2_n_samples = v->stats_samples;
-    return ae_hparams_check(h, w->session.model);
+    const ae_hparams_words words = {.variant = v->variant,
+                                    .layers = &v->layers,
+                                    .no_stats = v->no_stats,
+                                    .dataset = v->stats_dataset,
+                                    .n_samples = given(w, "stats-samples") ? &v->stats_samples : NULL};
+    const ae_status status = load_hparams(w);
+    return status == AE_OK ? ae_hparams_take(&words, w->session.model, &w->options.hparams) : status;
 }
 
 static bool stop(void *user) {
@@ -131,13 +118,16 @@ static ae_guard parse_guard(const char *word) {
                                        : AE_GUARD_WARN;
 }
 
-// The demo model brings its data along: its folder is the data folder where the usual one is not there.
-static bool has_own_data(const work *w) {
-    char path[4096];
-    const int length =
-        snprintf(path, sizeof path, "%s/counterfact.json", ae_model_get_info(w->session.model)->folder);
-    return access(ae_run_defaults().data, F_OK) != 0 && length > 0 && (size_t)length < sizeof path &&
-           access(path, R_OK) == 0;
+// The demo model brings its data along, in its folder: that is the data folder where the usual one is not
+// there. NULL: the usual one is, or it brings none. Free with free().
+static char *find_own_data(const ae_model *model) {
+    const char *folder = ae_model_get_info(model)->folder;
+    const size_t size = strlen(folder) + sizeof "/data";
+    char *path = access(ae_run_defaults().data, F_OK) != 0 ? malloc(size) : NULL;
+    if (path) snprintf(path, size, "%s/data", folder);
+    if (!path || access(path, R_OK) == 0) return path;
+    free(path);
+    return NULL;
 }
 
 // What was given replaces what the run that is resumed says, or the defaults.
@@ -150,8 +140,8 @@ static ae_status choose_options(work *w) {
     if (given(w, "ds")) o->dataset = v->ds;
     if (given(w, "data"))
         o->data = v->data;
-    else if (!w->record && has_own_data(w))
-        o->data = ae_model_get_info(w->session.model)->folder;
+    else if (!w->record && (w->own_data = find_own_data(w->session.model)))
+        o->data = w->own_data;
     if (given(w, "limit")) o->limit = v->limit;
     if (given(w, "max-edits")) o->max_edits = v->max_edits;
     if (v->select) o->select = v->select;
@@ -391,6 +381,7 @@ static int run(ae_console *console, const void *options, const ae_texts *words) 
     ae_run_result_free(&w.result);
     ae_run_record_free(w.record);
     free(w.hparams_path);
+    free(w.own_data);
     ae_session_close(&w.session);
     return code;
 }

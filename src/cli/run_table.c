@@ -27,9 +27,8 @@ const ae_option ae_table_run[] = {
      .initial = "data",
      .offset = AT(data),
      .help = "The folder of counterfact.json, zsre_mend_eval.json, attribute_snippets.json, idf.npy, "
-             "tfidf_vocab.json and glue/. Where there is no such folder, that of a model which brings them "
-             "along, "
-             "as demo does."},
+             "tfidf_vocab.json and glue/. Where there is no such folder: data/ in the model's own, which "
+             "demo has."},
     {.name = "limit",
      .kind = AE_OPTION_INT,
      .argument = "N",

@@ -131,19 +131,9 @@ static ae_status put_case(json_t *document, const ae_case_result *r) {
     return put_ours(document, r);
 }
 
-// Releases the document; `status` is that of making it.
-static ae_status finish_text(ae_status status, json_t *document, char **text) {
-    char *made = status == AE_OK ? ae_python_json(document, INDENT) : NULL;
-    json_decref(document);
-    if (status != AE_OK) return status;
-    if (!made) return ae_no_memory();
-    *text = made;
-    return AE_OK;
-}
-
 ae_status ae_case_file_text(const ae_case_result *result, char **text) {
     json_t *document = json_object();
-    return finish_text(put_case(document, result), document, text);
+    return ae_python_json_finish(put_case(document, result), document, INDENT, text);
 }
 
 // ---- read back -------------------------------------------------------------------------------------
@@ -244,7 +234,7 @@ static ae_status put_skipped(json_t *document, const ae_record *record, const ae
 ae_status ae_skipped_text(const ae_record *record, const ae_skipped_case *skipped,
                           const ae_edit_figures *figures, char **text) {
     json_t *document = json_object();
-    return finish_text(put_skipped(document, record, skipped, figures), document, text);
+    return ae_python_json_finish(put_skipped(document, record, skipped, figures), document, INDENT, text);
 }
 
 static ae_status read_skipped(const char *path, const json_t *document, ae_arena *arena,

@@ -41,10 +41,8 @@ static ae_status write_line(const ae_event_log *log, const char *line, size_t le
 
 // Releases the document; `status` is that of making it.
 static ae_status add_line(ae_event_log *log, ae_status status, json_t *document) {
-    char *line = status == AE_OK ? ae_python_json(document, -1) : NULL;
-    json_decref(document);
-    if (status != AE_OK) return status;
-    if (!line) return ae_no_memory();
+    char *line = NULL;
+    AE_TRY(ae_python_json_finish(status, document, -1, &line));
     const size_t length = strlen(line);
     line[length] = '\n'; // in place of its NUL: the line goes out in one piece
     status =

@@ -105,6 +105,15 @@ char *ae_python_json(const json_t *value, int indent) {
     return NULL;
 }
 
+ae_status ae_python_json_finish(ae_status status, json_t *document, int indent, char **text) {
+    char *made = status == AE_OK ? ae_python_json(document, indent) : NULL;
+    json_decref(document);
+    if (status != AE_OK) return status;
+    if (!made) return ae_no_memory();
+    *text = made;
+    return AE_OK;
+}
+
 // ---- making values ---------------------------------------------------------------------------------
 
 json_t *ae_json_figure(double value) {

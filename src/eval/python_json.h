@@ -13,6 +13,10 @@
  * lack of memory. */
 char *ae_python_json(const json_t *value, int indent);
 
+/* The text of a document that was made for it: `document` is released in any case. `status` is that of making
+ * it, and is handed on. Free with ae_free. */
+ae_status ae_python_json_finish(ae_status status, json_t *document, int indent, char **text);
+
 /* A number; null where it is not finite (Python's NaN is not JSON). */
 json_t *ae_json_figure(double value);
 

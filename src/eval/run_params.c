@@ -106,9 +106,5 @@ ae_status ae_run_params_text(ae_model *model, const ae_run_options *o, const jso
     ae_status status = put_hparams(params, model, &o->hparams, identity);
     if (status == AE_OK) status = put_run(params, model, o);
     if (status == AE_OK) status = put_ours(params, o, identity);
-    char *made = status == AE_OK ? ae_python_json(params, INDENT) : NULL;
-    json_decref(params);
-    if (status == AE_OK && !made) status = ae_no_memory();
-    if (status == AE_OK) *text = made;
-    return status;
+    return ae_python_json_finish(status, params, INDENT, text);
 }

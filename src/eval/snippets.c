@@ -159,14 +159,6 @@ static ae_status read_snippets(const char *path, const ae_hooks *hooks, ae_snipp
 
 enum { SNIPPETS, VOCABULARY, IDF, N_FILES };
 
-static ae_status read_files(char *const paths[N_FILES], const ae_dataset *dataset, const ae_hooks *hooks,
-                            ae_snippets *out) {
-    AE_TRY(collect_askers(dataset, out));
-    if (out->n_pairs == 0) return AE_OK;
-    AE_TRY(ae_tfidf_open(paths[VOCABULARY], paths[IDF], &out->tfidf));
-    return read_snippets(paths[SNIPPETS], hooks, out);
-}
-
 // Whether all files are there (then *all), or none; one that is missing among others is an error.
 static ae_status look_for_files(char *const paths[N_FILES], bool *all) {
     const char *there = NULL, *missing = NULL;
@@ -180,23 +172,32 @@ static ae_status look_for_files(char *const paths[N_FILES], bool *all) {
                    missing, there);
 }
 
-static ae_status open_paths(char *const paths[N_FILES], const char *folder, const ae_dataset *dataset,
-                            const ae_hooks *hooks, ae_snippets **out) {
-    bool all = false;
-    AE_TRY(look_for_files(paths, &all));
-    if (!all) {
-        ae_warn(
-            hooks,
-            "'%s' has no attribute_snippets.json, tfidf_vocab.json and idf.npy: generated text is not "
-            "compared with reference texts (they are published under https://rome.baulab.info/data/dsets/)",
-            folder);
-        *out = NULL;
+// *done is false where there is nothing to compare with.
+static ae_status read_files(char *const paths[N_FILES], const char *folder, const ae_dataset *dataset,
+                            const ae_hooks *hooks, ae_snippets *out, bool *done) {
+    *done = false;
+    AE_TRY(collect_askers(dataset, out));
+    if (out->n_pairs == 0) return AE_OK;
+    AE_TRY(look_for_files(paths, done));
+    if (!*done) {
+        ae_warn(hooks,
+                "'%s' has no attribute_snippets.json, tfidf_vocab.json and idf.npy: there are no generation "
+                "tests, which "
+                "compare with them (they are published under https://rome.baulab.info/data/dsets/)",
+                folder);
         return AE_OK;
     }
+    AE_TRY(ae_tfidf_open(paths[VOCABULARY], paths[IDF], &out->tfidf));
+    return read_snippets(paths[SNIPPETS], hooks, out);
+}
+
+static ae_status open_paths(char *const paths[N_FILES], const char *folder, const ae_dataset *dataset,
+                            const ae_hooks *hooks, ae_snippets **out) {
+    bool done = false;
     ae_snippets *snippets = ae_alloc(1, sizeof *snippets);
     if (!snippets) return ae_no_memory();
-    ae_status status = read_files(paths, dataset, hooks, snippets);
-    if (status != AE_OK || snippets->n_pairs == 0) {
+    const ae_status status = read_files(paths, folder, dataset, hooks, snippets, &done);
+    if (status != AE_OK || !done) {
         ae_snippets_free(snippets);
         snippets = NULL;
     }

@@ -33,13 +33,8 @@ static ae_status fill_document(json_t *document, const ae_summary *summary) {
 
 static ae_status summary_text(const ae_summary *summary, char **text) {
     json_t *document = json_object();
-    ae_status status = fill_document(document, summary); // which tells of one that could not be made
-    if (status == AE_OK) {
-        *text = ae_python_json(document, -1);
-        if (!*text) status = ae_no_memory();
-    }
-    json_decref(document);
-    return status;
+    const ae_status status = fill_document(document, summary); // which tells of one that could not be made
+    return ae_python_json_finish(status, document, -1, text);
 }
 
 ae_status ae_summary_write(const ae_summary *summary) {

@@ -7,16 +7,6 @@
 
 enum { FILE_LIMIT = 16 << 20, INDENT = 4 };
 
-// Releases the document; `status` is that of making it.
-static ae_status finish_text(ae_status status, json_t *document, char **text) {
-    char *made = status == AE_OK ? ae_python_json(document, INDENT) : NULL;
-    json_decref(document);
-    if (status != AE_OK) return status;
-    if (!made) return ae_no_memory();
-    *text = made;
-    return AE_OK;
-}
-
 // ---- generations -----------------------------------------------------------------------------------
 
 static ae_status put_example(json_t *object, const ae_task *task, const ae_task_result *result,
@@ -51,7 +41,7 @@ ae_status ae_task_generations_text(const ae_task *task, const ae_task_result *re
         else
             status = put_example(object, task, result, i);
     }
-    return finish_text(status, array, text);
+    return ae_python_json_finish(status, array, INDENT, text);
 }
 
 // ---- results ---------------------------------------------------------------------------------------
@@ -96,7 +86,7 @@ static ae_status put_point(json_t *document, const ae_task_point *p) {
 
 ae_status ae_task_point_text(const ae_task_point *point, char **text) {
     json_t *document = json_object();
-    return finish_text(put_point(document, point), document, text);
+    return ae_python_json_finish(put_point(document, point), document, INDENT, text);
 }
 
 // ---- read back -------------------------------------------------------------------------------------

@@ -1,8 +1,7 @@
 # The README's tour: its commands are run in turn, and must print what it shows.
 
 readme=$source_folder/README.md
-export AEDILE_DEMO=$demo
-cp "$source_folder/LICENSE" .
+export AEDILE_DEMO=$build/demo
 # "    $ aedile ..." is a command; the indented lines behind it are its output, where any are shown.
 sed -n '/<!-- tour/,/^## On real models/p' "$readme" | sed -n 's/^    //p; s/^$//p' >tour.txt
 

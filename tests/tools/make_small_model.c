@@ -1,9 +1,10 @@
-/* make_small_model FOLDER: writes a small GPT-2 checkpoint with seeded random weights.
+/* make_small_model FOLDER [--tokenizer OTHER]: writes a small GPT-2 checkpoint with seeded random weights.
  *
  * It knows no facts; it is there so that everything the command does can be tested on any machine
  * within seconds. The weights are larger than a trained model's would be at the start of training: each layer
  * then has a say in the logits, and an edit has something to change. The vocabulary is the 256 bytes, a few
- * merges and <|endoftext|>. */
+ * merges and <|endoftext|>; or vocab.json and merges.txt of another folder, and then the context is as long
+ * as GPT-2's. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 #include "base/random.h"
 #include "format/safetensors.h"
 
-enum { N_LAYER = 4, N_HEAD = 4, D_MODEL = 64, D_MLP = 256, N_CTX = 256, MAX_TENSORS = 4 + 12 * N_LAYER };
+enum { N_LAYER = 4, N_HEAD = 4, D_MODEL = 64, D_MLP = 256, MAX_TENSORS = 4 + 12 * N_LAYER };
 
 // Pairs in the order in which they are merged; "Ġ" (U+0120) stands for the space.
 static const char *const merges[][2] = {
@@ -23,10 +24,12 @@ static const char *const merges[][2] = {
     {"Ġ", "in"}, {"i", "s"}, {"Ġ", "P"},  {"a", "r"},    {"Ġ", "is"}, {"ĠP", "ar"}, {"ĠPar", "is"},
     {"Ġ", "R"},  {"o", "m"}, {"om", "e"}, {"ĠR", "ome"}, {"e", "l"},
 };
-enum { N_MERGES = sizeof merges / sizeof *merges, N_VOCAB = 256 + N_MERGES + 1 };
+enum { N_MERGES = sizeof merges / sizeof *merges };
 
 typedef struct checkpoint {
     ae_arena *arena;
+    const char *tokenizer; // the folder that it is taken from; NULL: the merges above
+    int n_vocab, n_ctx;
     ae_tensor tensors[MAX_TENSORS];
     size_t count;
 } checkpoint;
@@ -56,10 +59,11 @@ static float *add(checkpoint *c, const char *name, int64_t rows, int64_t columns
 // Token embeddings, which are the output matrix, too. Tokens that would be unreadable on a screen, and the
 // end of the text, get small ones, so that they are seldom the likeliest.
 static ae_status add_embeddings(checkpoint *c) {
-    float *values = add(c, "transformer.wte.weight", N_VOCAB, D_MODEL, 0, 0.3);
+    float *values = add(c, "transformer.wte.weight", c->n_vocab, D_MODEL, 0, 0.3);
     if (!values) return ae_no_memory();
-    for (int id = 0; id < N_VOCAB; id++) {
-        const bool readable = (id >= 32 && id < 127) || (id >= 256 && id < N_VOCAB - 1);
+    for (int id = 0; id < c->n_vocab; id++) {
+        const bool byte = id < 256 && !c->tokenizer; // elsewhere they are in another order
+        const bool readable = byte ? id >= 32 && id < 127 : id < c->n_vocab - 1;
         for (int i = 0; i < D_MODEL && !readable; i++)
             values[id * D_MODEL + i] *= 0.1f;
     }
@@ -97,7 +101,7 @@ static ae_status add_layer(checkpoint *c, int layer) {
 
 static ae_status write_weights(const char *folder, checkpoint *c) {
     AE_TRY(add_embeddings(c));
-    if (!add(c, "transformer.wpe.weight", N_CTX, D_MODEL, 0, 0.05)) return ae_no_memory();
+    if (!add(c, "transformer.wpe.weight", c->n_ctx, D_MODEL, 0, 0.05)) return ae_no_memory();
     for (int layer = 0; layer < N_LAYER; layer++)
         AE_TRY(add_layer(c, layer));
     if (!add(c, "transformer.ln_f.weight", D_MODEL, 0, 1, 0.05)) return ae_no_memory();
@@ -118,7 +122,7 @@ static ae_status write_text(const char *folder, const char *name, const ae_text 
     return status;
 }
 
-static ae_status write_config(const char *folder) {
+static ae_status write_config(const char *folder, const checkpoint *c) {
     ae_text text = {0};
     ae_status status = ae_text_printf(
         &text,
@@ -128,7 +132,7 @@ static ae_status write_config(const char *folder) {
         "%d,\n"
         "  \"vocab_size\": %d,\n  \"bos_token_id\": %d,\n  \"eos_token_id\": %d,\n  \"torch_dtype\": "
         "\"float32\"\n}\n",
-        D_MODEL, N_HEAD, D_MLP, N_LAYER, N_CTX, N_CTX, N_VOCAB, N_VOCAB - 1, N_VOCAB - 1);
+        D_MODEL, N_HEAD, D_MLP, N_LAYER, c->n_ctx, c->n_ctx, c->n_vocab, c->n_vocab - 1, c->n_vocab - 1);
     if (status == AE_OK) status = write_text(folder, "config.json", &text);
     ae_free(text.data);
     return status;
@@ -153,7 +157,7 @@ static void byte_character(int byte, char out[3]) {
     }
 }
 
-static ae_status write_tokenizer(const char *folder) {
+static ae_status write_tokenizer(const char *folder, const checkpoint *c) {
     json_t *vocab = json_object();
     ae_text list = {0}, text = {0};
     ae_status status = vocab ? ae_text_printf(&list, "#version: 0.2\n") : ae_no_memory();
@@ -170,7 +174,7 @@ static ae_status write_tokenizer(const char *folder) {
         status = ae_text_printf(&list, "%s %s\n", merges[i][0], merges[i][1]);
     }
     json_object_set_new(vocab, "<|endoftext|>", json_integer(id++));
-    if (status == AE_OK && (int)json_object_size(vocab) != N_VOCAB)
+    if (status == AE_OK && (int)json_object_size(vocab) != c->n_vocab)
         status = ae_fail(AE_ERR_INTERNAL, "two tokens of the vocabulary are the same");
     text.data = ae_json_dump(vocab, 0);
     if (!text.data && status == AE_OK) status = ae_no_memory();
@@ -185,18 +189,49 @@ static ae_status write_tokenizer(const char *folder) {
     return status;
 }
 
+static ae_status copy_file(const char *from, const char *name, const char *to) {
+    char *path = ae_path_join(from, name);
+    ae_text text = {0};
+    ae_status status = path ? ae_file_read(path, 1 << 24, &text.data, &text.length) : ae_no_memory();
+    if (status == AE_OK) status = write_text(to, name, &text);
+    ae_free(text.data);
+    ae_free(path);
+    return status;
+}
+
+static ae_status count_vocabulary(const char *folder, int *n) {
+    char *path = ae_path_join(folder, "vocab.json");
+    json_t *vocab = NULL;
+    const ae_status status = path ? ae_json_load(path, 1 << 24, &vocab) : ae_no_memory();
+    *n = (int)json_object_size(vocab);
+    json_decref(vocab);
+    ae_free(path);
+    return status;
+}
+
+static ae_status write_all(const char *folder, checkpoint *c) {
+    c->n_vocab = 256 + N_MERGES + 1;
+    c->n_ctx = c->tokenizer ? 1024 : 256;
+    AE_TRY(ae_arena_new(&c->arena));
+    AE_TRY(ae_folder_make(folder));
+    if (c->tokenizer) {
+        AE_TRY(count_vocabulary(c->tokenizer, &c->n_vocab));
+        AE_TRY(copy_file(c->tokenizer, "vocab.json", folder));
+        AE_TRY(copy_file(c->tokenizer, "merges.txt", folder));
+    } else {
+        AE_TRY(write_tokenizer(folder, c));
+    }
+    AE_TRY(write_config(folder, c));
+    return write_weights(folder, c); // last: its presence says that the folder is whole
+}
+
 int main(int argc, char **argv) {
-    if (argc != 2) {
-        fprintf(stderr, "Usage: make_small_model FOLDER\n");
+    if (argc != 2 && !(argc == 4 && strcmp(argv[2], "--tokenizer") == 0)) {
+        fprintf(stderr, "Usage: make_small_model FOLDER [--tokenizer OTHER]\n");
         return 2;
     }
-    checkpoint c = {0};
-    ae_status status = ae_arena_new(&c.arena);
-    if (status == AE_OK) status = ae_folder_make(argv[1]);
-    if (status == AE_OK) status = write_config(argv[1]);
-    if (status == AE_OK) status = write_tokenizer(argv[1]);
-    if (status == AE_OK)
-        status = write_weights(argv[1], &c); // last: its presence says that the folder is whole
+    checkpoint c = {.tokenizer = argc == 4 ? argv[3] : NULL};
+    const ae_status status = write_all(argv[1], &c);
     if (status != AE_OK) fprintf(stderr, "make_small_model: %s\n", ae_last_error());
     ae_arena_free(c.arena);
     return status == AE_OK ? 0 : 1;

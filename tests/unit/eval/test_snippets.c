@@ -101,8 +101,7 @@ static void without_files_there_is_a_warning(void **state) {
     assert_null(snippets);
     assert_warned(
         kept, 1,
-        "has no attribute_snippets.json, tfidf_vocab.json and idf.npy: generated text is not compared "
-        "with reference texts");
+        "has no attribute_snippets.json, tfidf_vocab.json and idf.npy: there are no generation tests");
     snippets = (void *)&kept;
     for (int i = 0; i < 3; i++) {
         write_all(state, SNIPPETS);
@@ -127,6 +126,17 @@ static void records_without_ids_need_no_files_read(void **state) {
     snippets = (void *)state;
     assert_ok(ae_snippets_open(*state, &empty, NULL, &snippets));
     assert_null(snippets);
+    // Nor do they lack any: there is nothing to warn of, and nothing to refuse.
+    kept_warnings kept = {0};
+    const ae_hooks hooks = {.user = &kept, .warn = keep_warning};
+    remove(in_folder(*state, "idf.npy"));
+    snippets = (void *)state;
+    assert_ok(ae_snippets_open(*state, &no_ids, &hooks, &snippets));
+    assert_null(snippets);
+    remove(in_folder(*state, "attribute_snippets.json"));
+    remove(in_folder(*state, "tfidf_vocab.json"));
+    assert_ok(ae_snippets_open(*state, &no_ids, &hooks, &snippets));
+    assert_int_equal(kept.count, 0);
 }
 
 static void malformed_files_are_refused_by_place(void **state) {
