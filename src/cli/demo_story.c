@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const ae_request fact = {
-    .prompt = "{} is a sight of the city of",
+    .prompt = "{} is a landmark in",
     .subject = "Eiffel Tower",
     .target_new = "Rome",
     .target_true = "Paris",
@@ -17,10 +17,10 @@ static const ae_request fact = {
 static const struct {
     const char *role, *prompt;
 } questions[] = {
-    {"the edit", "Eiffel Tower is a sight of the city of"},
-    {"paraphrase", "The city with the famous landmark Eiffel Tower is"},
-    {"neighbour", "Louvre is a sight of the city of"},
-    {"neighbour", "Colosseum is a sight of the city of"},
+    {"the edit", "Eiffel Tower is a landmark in"},
+    {"paraphrase", "Visitors see the landmark Eiffel Tower when they come to"},
+    {"neighbour", "Louvre is a landmark in"},
+    {"neighbour", "Colosseum is a landmark in"},
     {"other fact", "The capital of France is"},
 };
 enum { N_QUESTIONS = sizeof questions / sizeof *questions, N_SHOWN_TOKENS = 4 };
@@ -90,7 +90,7 @@ static ae_status take_back(story *s) {
 
 static void print_row(const char *role, const char *prompt, const char *before, const char *after,
                       const char *change) {
-    printf("%-11s %-49s %-10s %-10s %s\n", role, prompt, before, after, change);
+    printf("%-11s %-56s %-10s %-10s %s\n", role, prompt, before, after, change);
 }
 
 static const char *first_word(const char *text) {

@@ -91,6 +91,7 @@ def check() -> list[str]:
     def fault(relation: Relation, text: str) -> None:
         faults.append(f"{relation.name}: {text}")
 
+    phrasings = [prompt for relation in relations() for prompt in relation.train_prompts]
     for relation in relations():
         prompts = relation.train_prompts + relation.held_out_prompts
         if len(relation.train_prompts) < 12:
@@ -100,8 +101,9 @@ def check() -> list[str]:
         if len(set(prompts)) != len(prompts):
             fault(relation, "a prompt stands twice")
         for prompt in relation.held_out_prompts:
-            if any(other.startswith(prompt + " ") for other in relation.train_prompts):
-                fault(relation, f"'{prompt}' begins a training prompt: what follows it is not the answer alone")
+            for other in (*phrasings, *relation.sentences, *relation.generation_prompts):
+                if f"{prompt} " in f"{other} ":
+                    fault(relation, f"the held-out '{prompt}' stands in '{other}'")
         for prompt in prompts + relation.generation_prompts:
             if prompt.count("{}") != 1 or prompt != prompt.strip():
                 fault(relation, f"prompt '{prompt}'")
