@@ -68,8 +68,8 @@ typedef struct ae_hparams {
     char mom2_dtype[16];    /* "float32" */
 } ae_hparams;
 
-/* The values that go with the model: those of hparams.json in its folder, where there is one, else the papers'.
- * `layer` >= 0 replaces the layer; AE_ERR_ARGUMENT where it is neither given nor known. */
+/* The values that go with the model: those of hparams.json in its folder, where there is one, else the
+ * papers'. `layer` >= 0 replaces the layer; AE_ERR_ARGUMENT where it is neither given nor known. */
 AE_API ae_status ae_hparams_builtin(const ae_model *model, int layer, ae_hparams *out);
 
 /* A hyperparameter file of the reference, or our own with "variant". Unknown fields are warned of; a wrong

@@ -10,9 +10,19 @@
 #include "cli/help.h"
 
 const ae_command *const ae_commands[] = {
-    &ae_command_inspect, &ae_command_generate,  &ae_command_score,  &ae_command_edit,
-    &ae_command_edits,   &ae_command_export,    &ae_command_stats,  &ae_command_run,
-    &ae_command_select,  &ae_command_summarize, &ae_command_report, &ae_command_demo,   NULL,
+    &ae_command_inspect,
+    &ae_command_generate,
+    &ae_command_score,
+    &ae_command_edit,
+    &ae_command_edits,
+    &ae_command_export,
+    &ae_command_stats,
+    &ae_command_run,
+    &ae_command_select,
+    &ae_command_summarize,
+    &ae_command_report,
+    &ae_command_demo,
+    NULL,
 };
 
 static const ae_command *find_command(const char *name) {

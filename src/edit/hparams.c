@@ -81,8 +81,8 @@ ae_status ae_hparams_builtin(const ae_model *model, int layer, ae_hparams *out) 
     ae_free(path);
     if (status != AE_OK || !own) return status == AE_OK ? ae_hparams_standard(model, layer, out) : status;
     if (layer >= model->info.n_layer)
-        return ae_fail(AE_ERR_MISMATCH, "layer %d does not exist: '%s' has layers 0 to %d", layer, model->info.name,
-                       model->info.n_layer - 1);
+        return ae_fail(AE_ERR_MISMATCH, "layer %d does not exist: '%s' has layers 0 to %d", layer,
+                       model->info.name, model->info.n_layer - 1);
     if (layer >= 0) {
         out->layers[0] = layer;
         out->n_layers = 1;
