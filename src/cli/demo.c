@@ -218,6 +218,48 @@ static ae_status write_report(ae_console *console, const course *runs, const cha
     return ae_report_write(folders, N_VARIANTS, &options, &console->hooks);
 }
 
+// What one call of the command makes.
+typedef struct work {
+    ae_session session;
+    course runs[N_VARIANTS];
+    json_t *story; // with --json
+    bool exact;    // the story's edit was reverted to the bit
+    char *journal, *report;
+    double began;
+} work;
+
+static ae_status play(ae_console *console, const values *v, work *w) {
+    w->journal = join(v->output, "journal");
+    w->report = join(v->output, "report.html");
+    if (!w->journal || !w->report) return AE_ERR_MEMORY;
+    ae_status status = ae_session_open_model("demo", &v->common, &w->session);
+    if (status == AE_OK) status = ae_tell_story(console, w->session.model, w->journal, &w->story, &w->exact);
+    if (status != AE_OK || !w->exact || v->story_only) return status;
+    for (int i = 0; status == AE_OK && i < N_VARIANTS; i++) {
+        w->runs[i] = (course){.console = console, .variant = variants[i]};
+        status = edit_in_sequence(console, v, w->session.model, v->output, &w->runs[i]);
+    }
+    return status == AE_OK ? write_report(console, w->runs, w->report) : status;
+}
+
+static json_t *work_document(const values *v, const work *w) {
+    json_t *list = json_array();
+    for (int i = 0; !v->story_only && i < N_VARIANTS; i++)
+        json_array_append_new(list, outcome_document(&w->runs[i]));
+    return json_pack("{s:O, s:o, s:o, s:o}", "story", w->story, "runs", list, "report",
+                     ae_json_text(v->story_only ? NULL : w->report), "seconds",
+                     ae_json_real(ae_clock() - w->began));
+}
+
+static void print_outcomes(const work *w) {
+    char time[AE_SHORT_TEXT];
+    putchar('\n');
+    for (int i = 0; i < N_VARIANTS; i++)
+        print_outcome(&w->runs[i]);
+    printf("\nAll figures and every edit: %s (%s in all)\n", w->report,
+           ae_text_seconds(ae_clock() - w->began, time));
+}
+
 static int run(ae_console *console, const void *options, const ae_texts *words) {
     (void)words;
     const values *v = options;
@@ -225,50 +267,28 @@ static int run(ae_console *console, const void *options, const ae_texts *words) 
         return ae_console_fail_text(console, AE_ERR_ARGUMENT,
                                     "'%s' is there already: remove it, or name another folder with --output",
                                     v->output);
-    const double began = ae_clock();
-    ae_session session = {0};
-    course runs[N_VARIANTS] = {0};
-    json_t *document = json_object(), *story = NULL, *list = json_array();
-    char *journal = join(v->output, "journal"), *report = join(v->output, "report.html");
-    ae_status status = journal && report ? AE_OK : AE_ERR_MEMORY;
-    if (status == AE_OK) status = ae_session_open_model("demo", &v->common, &session);
-    if (status == AE_OK) status = ae_tell_story(console, session.model, journal, &story);
-    for (int i = 0; status == AE_OK && !v->story_only && i < N_VARIANTS; i++) {
-        runs[i] = (course){.console = console, .variant = variants[i]};
-        status = edit_in_sequence(console, v, session.model, v->output, &runs[i]);
-    }
-    if (status == AE_OK && !v->story_only) status = write_report(console, runs, report);
+    work w = {.began = ae_clock()};
+    const ae_status status = play(console, v, &w);
     int code = AE_EXIT_OK;
-    if (status != AE_OK) {
+    if (status == AE_ERR_MEMORY)
+        code = ae_console_fail_text(console, status, "out of memory");
+    else if (status != AE_OK)
         code = ae_console_fail(console, status);
-    } else if (console->json) {
-        json_object_set_new(document, "story", story);
-        story = NULL;
-        for (int i = 0; !v->story_only && i < N_VARIANTS; i++)
-            json_array_append_new(list, outcome_document(&runs[i]));
-        json_object_set(document, "runs", list);
-        json_object_set_new(document, "report", v->story_only ? json_null() : ae_json_text(report));
-        json_object_set_new(document, "seconds", ae_json_real(ae_clock() - began));
-        code = ae_console_document(console, document);
-        document = NULL;
-    } else if (!v->story_only) {
-        char time[AE_SHORT_TEXT];
-        putchar('\n');
-        for (int i = 0; i < N_VARIANTS; i++)
-            print_outcome(&runs[i]);
-        printf("\nAll figures and every edit: %s (%s in all)\n", report,
-               ae_text_seconds(ae_clock() - began, time));
-    }
+    else if (!w.exact)
+        code = ae_console_fail_text(console, AE_ERR_INTERNAL,
+                                    "the reverted weights are not those of before the edit");
+    else if (console->json)
+        code = ae_console_document(console, work_document(v, &w));
+    else if (!v->story_only)
+        print_outcomes(&w);
     for (int i = 0; i < N_VARIANTS; i++) {
-        free(runs[i].edits);
-        ae_run_result_free(&runs[i].result);
+        free(w.runs[i].edits);
+        ae_run_result_free(&w.runs[i].result);
     }
-    json_decref(document);
-    json_decref(story);
-    json_decref(list);
-    free(journal);
-    free(report);
-    ae_session_close(&session);
+    json_decref(w.story);
+    free(w.journal);
+    free(w.report);
+    ae_session_close(&w.session);
     return code;
 }
 

@@ -78,14 +78,15 @@ static ae_status change(story *s, const char *folder) {
     return status;
 }
 
-static ae_status take_back(story *s) {
+static ae_status take_back(story *s, bool *exact) {
     const ae_model_info *info = ae_model_get_info(s->model);
     const size_t n = (size_t)info->d_mlp * (size_t)info->d_model;
     ae_status status = ae_journal_revert(s->journal, 1);
     if (status == AE_OK) status = ae_journal_apply(s->journal, s->model);
     if (status == AE_OK) status = ae_model_get_mlp_out(s->model, s->hparams.layers[0], s->now);
     if (status != AE_OK) return status;
-    return memcmp(s->base, s->now, n * sizeof *s->base) == 0 ? AE_OK : AE_ERR_INTERNAL;
+    *exact = memcmp(s->base, s->now, n * sizeof *s->base) == 0;
+    return AE_OK;
 }
 
 static void print_row(const char *role, const char *prompt, const char *before, const char *after,
@@ -120,7 +121,7 @@ static void print_story(const story *s, double seconds) {
            layer->d_mlp * layer->d_model);
 }
 
-static json_t *story_document(const story *s, double seconds) {
+static json_t *story_document(const story *s, double seconds, bool exact) {
     json_t *asked = json_array();
     for (size_t i = 0; i < N_QUESTIONS; i++)
         json_array_append_new(asked,
@@ -132,7 +133,7 @@ static json_t *story_document(const story *s, double seconds) {
     return json_pack("{s:s, s:s, s:s, s:i, s:i, s:o, s:b, s:o}", "subject", fact.subject, "target_new",
                      fact.target_new, "target_true", fact.target_true, "layer", s->edit->layers[0].layer,
                      "n_steps", s->edit->layers[0].n_steps, "seconds", ae_json_real(seconds),
-                     "reverted_bit_exact", 1, "questions", asked);
+                     "reverted_bit_exact", (int)exact, "questions", asked);
 }
 
 static void release(story *s) {
@@ -148,7 +149,8 @@ static void release(story *s) {
     ae_templates_free(&s->templates);
 }
 
-ae_status ae_tell_story(ae_console *console, ae_model *model, const char *folder, json_t **document) {
+ae_status ae_tell_story(ae_console *console, ae_model *model, const char *folder, json_t **document,
+                        bool *exact) {
     const ae_model_info *info = ae_model_get_info(model);
     const size_t n = (size_t)info->d_mlp * (size_t)info->d_model;
     story s = {.console = console,
@@ -163,11 +165,11 @@ ae_status ae_tell_story(ae_console *console, ae_model *model, const char *folder
     if (status == AE_OK) status = change(&s, folder);
     const double seconds = ae_clock() - began;
     if (status == AE_OK) status = ask(model, s.after);
-    if (status == AE_OK) status = take_back(&s);
+    if (status == AE_OK) status = take_back(&s, exact);
     ae_console_clear(console);
     if (status == AE_OK && console->json)
-        *document = story_document(&s, seconds);
-    else if (status == AE_OK)
+        *document = story_document(&s, seconds, *exact);
+    else if (status == AE_OK && *exact)
         print_story(&s, seconds);
     release(&s);
     return status;
