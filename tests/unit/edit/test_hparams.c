@@ -67,6 +67,39 @@ static void known_models_have_their_layer(void **state) {
                  "layer 6 does not exist: 'other' has layers 0 to 5");
 }
 
+// hparams.json in a model's folder is what is built in for that model; a folder without one has the papers'
+// values.
+static void a_model_brings_its_own(void **state) {
+    const char *folder = *state;
+    ae_model model = sized_model("gpt2", "m", 12, 768, 3);
+    model.info.folder = folder;
+    ae_hparams h;
+    assert_ok(ae_hparams_builtin(&model, -1, &h));
+    assert_int_equal(h.layers[0], 3);
+    assert_true(h.clamp_norm_factor == 4);
+
+    write_text(folder, "hparams.json",
+               "{\"layers\": [1, 2], \"clamp_norm_factor\": 1.5, \"mom2_dataset\": \"text\"}");
+    assert_ok(ae_hparams_builtin(&model, -1, &h));
+    assert_int_equal(h.n_layers, 2);
+    assert_int_equal(h.layers[0], 1);
+    assert_int_equal(h.layers[1], 2);
+    assert_true(h.clamp_norm_factor == 1.5);
+    assert_string_equal(h.mom2_dataset, "text");
+    assert_int_equal(h.v_num_grad_steps, 20);     // what the file leaves out
+    assert_ok(ae_hparams_builtin(&model, 7, &h)); // a layer that is named takes the place of the file's
+    assert_int_equal(h.n_layers, 1);
+    assert_int_equal(h.layers[0], 7);
+    assert_true(h.clamp_norm_factor == 1.5);
+    assert_fails(ae_hparams_builtin(&model, 12, &h), AE_ERR_MISMATCH,
+                 "layer 12 does not exist: 'm' has layers 0 to 11");
+
+    write_text(folder, "hparams.json", "{\"layers\": [12]}");
+    assert_fails(ae_hparams_builtin(&model, -1, &h), AE_ERR_MISMATCH, "hparams.json");
+    write_text(folder, "hparams.json", "{\"v_lr\": ");
+    assert_fails(ae_hparams_builtin(&model, -1, &h), AE_ERR_FORMAT, "hparams.json");
+}
+
 static void checks_name_the_field(void **state) {
     (void)state;
     ae_model model = sized_model("gpt2", "m", 12, 768, 3);
@@ -317,6 +350,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(variants_have_names),
         cmocka_unit_test(known_models_have_their_layer),
+        cmocka_unit_test_setup_teardown(a_model_brings_its_own, make_scratch_folder, remove_scratch_folder),
         cmocka_unit_test(checks_name_the_field),
         cmocka_unit_test_setup_teardown(files_with_every_field_load, make_scratch_folder,
                                         remove_scratch_folder),
