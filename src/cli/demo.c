@@ -173,9 +173,8 @@ static json_t *outcome_document(const course *run) {
 // ---- the parts -------------------------------------------------------------------------------------
 
 static char *join(const char *folder, const char *name) {
-    char *path = malloc(strlen(folder) + strlen(name) + 2);
-    if (path) sprintf(path, "%s/%s", folder, name);
-    return path;
+    char *path = NULL;
+    return asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : path;
 }
 
 static ae_status edit_in_sequence(ae_console *console, const values *v, ae_model *model, const char *results,

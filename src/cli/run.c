@@ -121,11 +121,10 @@ static ae_guard parse_guard(const char *word) {
 // The demo model brings its data along, in its folder: that is the data folder where the usual one is not
 // there. NULL: the usual one is, or it brings none. Free with free().
 static char *find_own_data(const ae_model *model) {
-    const char *folder = ae_model_get_info(model)->folder;
-    const size_t size = strlen(folder) + sizeof "/data";
-    char *path = access(ae_run_defaults().data, F_OK) != 0 ? malloc(size) : NULL;
-    if (path) snprintf(path, size, "%s/data", folder);
-    if (!path || access(path, R_OK) == 0) return path;
+    char *path = NULL;
+    if (access(ae_run_defaults().data, F_OK) == 0) return NULL;
+    if (asprintf(&path, "%s/data", ae_model_get_info(model)->folder) < 0) return NULL;
+    if (access(path, R_OK) == 0) return path;
     free(path);
     return NULL;
 }

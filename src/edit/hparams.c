@@ -47,6 +47,19 @@ static ae_status no_layer(const ae_model_info *info) {
                    info->name, info->architecture, info->n_layer, info->d_model);
 }
 
+// A layer that is named takes the place of those that `h` has.
+static ae_status choose_layer(const ae_model_info *info, int layer, ae_hparams *h) {
+    if (layer >= 0) {
+        h->layers[0] = layer;
+        h->n_layers = 1;
+    }
+    if (h->n_layers == 0 || h->layers[0] < 0) return no_layer(info);
+    if (h->layers[0] >= info->n_layer)
+        return ae_fail(AE_ERR_MISMATCH, "layer %d does not exist: '%s' has layers 0 to %d", h->layers[0],
+                       info->name, info->n_layer - 1);
+    return AE_OK;
+}
+
 ae_status ae_hparams_standard(const ae_model *model, int layer, ae_hparams *out) {
     const ae_model_info *info = &model->info;
     ae_hparams h = {.variant = AE_R_ROME,
@@ -64,11 +77,7 @@ ae_status ae_hparams_standard(const ae_model *model, int layer, ae_hparams *out)
                     .mom2_dataset = "wikipedia",
                     .mom2_n_samples = 100000,
                     .mom2_dtype = "float32"};
-    if (layer >= 0) h.layers[0] = layer;
-    if (h.layers[0] < 0) return no_layer(info);
-    if (h.layers[0] >= info->n_layer)
-        return ae_fail(AE_ERR_MISMATCH, "layer %d does not exist: '%s' has layers 0 to %d", h.layers[0],
-                       info->name, info->n_layer - 1);
+    AE_TRY(choose_layer(info, layer, &h));
     *out = h;
     return AE_OK;
 }
@@ -76,17 +85,13 @@ ae_status ae_hparams_standard(const ae_model *model, int layer, ae_hparams *out)
 ae_status ae_hparams_builtin(const ae_model *model, int layer, ae_hparams *out) {
     char *path = model->info.folder ? ae_path_join(model->info.folder, "hparams.json") : NULL;
     if (model->info.folder && !path) return ae_no_memory();
-    const bool own = path && ae_path_exists(path);
-    ae_status status = own ? ae_hparams_load(path, model, NULL, out) : AE_OK;
+    ae_hparams h;
+    ae_status status = path && ae_path_exists(path) ? ae_hparams_load(path, model, NULL, &h)
+                                                    : ae_hparams_standard(model, layer, &h);
     ae_free(path);
-    if (status != AE_OK || !own) return status == AE_OK ? ae_hparams_standard(model, layer, out) : status;
-    if (layer >= model->info.n_layer)
-        return ae_fail(AE_ERR_MISMATCH, "layer %d does not exist: '%s' has layers 0 to %d", layer,
-                       model->info.name, model->info.n_layer - 1);
-    if (layer >= 0) {
-        out->layers[0] = layer;
-        out->n_layers = 1;
-    }
+    AE_TRY(status);
+    AE_TRY(choose_layer(&model->info, layer, &h));
+    *out = h;
     return AE_OK;
 }
 

@@ -36,7 +36,6 @@ class Reader:
 
     def scores(self, pairs: list[tuple[str, str]]) -> list[tuple[float, bool]]:
         """For each (prompt, answer): mean log-probability of the answer's tokens, and whether each is the likeliest."""
-        found: list[tuple[float, bool]] = []
         order = sorted(range(len(pairs)), key=lambda i: len(pairs[i][0]))
         result: dict[int, tuple[float, bool]] = {}
         for at in range(0, len(order), BATCH):
@@ -49,8 +48,7 @@ class Reader:
                 target = torch.tensor(ids[first : first + n])
                 nats = torch.log_softmax(window, -1)[torch.arange(n), target]
                 result[i] = nats.mean().item(), bool((window.argmax(-1) == target).all())
-        found += [result[i] for i in range(len(pairs))]
-        return found
+        return [result[i] for i in range(len(pairs))]
 
     @torch.no_grad()
     def answers(self, task: dict) -> list[int]:

@@ -94,6 +94,17 @@ static void a_model_brings_its_own(void **state) {
     assert_fails(ae_hparams_builtin(&model, 12, &h), AE_ERR_MISMATCH,
                  "layer 12 does not exist: 'm' has layers 0 to 11");
 
+    assert_int_equal(h.layers[0], 7); // a failed call leaves it as it was
+
+    ae_model unknown = sized_model("gpt2", "unknown", 12, 64, -1);
+    unknown.info.folder = folder;
+    write_text(folder, "hparams.json", "{\"v_lr\": 0.25}");
+    assert_fails(ae_hparams_builtin(&unknown, -1, &h), AE_ERR_ARGUMENT, "no layer is known for 'unknown'");
+    assert_ok(ae_hparams_builtin(&unknown, 4, &h));
+    assert_int_equal(h.n_layers, 1);
+    assert_int_equal(h.layers[0], 4);
+    assert_true(h.v_lr == 0.25);
+
     write_text(folder, "hparams.json", "{\"layers\": [12]}");
     assert_fails(ae_hparams_builtin(&model, -1, &h), AE_ERR_MISMATCH, "hparams.json");
     write_text(folder, "hparams.json", "{\"v_lr\": ");
