@@ -68,7 +68,7 @@ INLINE_512 void fill_panel(const ae_cpu_product *p, ae_dtype dtype, int32_t inne
                            int32_t cols, float *panel) {
     size_t size = dtype == AE_F32 ? 4 : 2;
     for (int32_t k = 0; k < depth; k++) {
-        size_t first = (size_t)(inner + k) * (size_t)p->n_cols + (size_t)col;
+        size_t first = (size_t)(inner + k) * (size_t)p->ldb + (size_t)col;
         for (size_t ahead = 0; ahead < STRIP * size; ahead += 64)
             prefetch(p->b, (first + AHEAD) * size + ahead);
         for (int32_t c = 0; c < STRIP; c += VECTOR)
@@ -113,7 +113,7 @@ INLINE_512 void fill_panel_across(const ae_cpu_product *p, ae_dtype dtype, int32
             __m512 r[VECTOR];
 #pragma GCC unroll 16
             for (int i = 0; i < VECTOR; i++) {
-                size_t first = (size_t)(col + c + i) * (size_t)p->n_inner + (size_t)(inner + k);
+                size_t first = (size_t)(col + c + i) * (size_t)p->ldb + (size_t)(inner + k);
                 if (k % line == 0) prefetch(p->b, (first + AHEAD) * (size_t)size);
                 r[i] = load(p->b, dtype, first, c + i < cols ? mask_of(depth - k) : 0);
             }
@@ -271,12 +271,12 @@ INLINE_512 void dot_rows(const float *a, size_t lda, int32_t rows, lines *l, flo
  * one is repeated, and what is too much is not stored. 16-bit rows are converted into scratch. */
 INLINE_512 lines lines_of(const ae_cpu_product *p, ae_dtype dtype, int32_t inner, int32_t depth, int32_t col,
                           int32_t cols, float *scratch) {
-    size_t size = dtype == AE_F32 ? 4 : 2, pitch = (size_t)p->n_inner * size;
+    size_t size = dtype == AE_F32 ? 4 : 2, pitch = (size_t)p->ldb * size;
     lines l = {.pitch = pitch, .size = size, .depth = depth, .cols = cols};
     l.next = (uintptr_t)p->b + (size_t)(col + DOT_COLS) * pitch + (size_t)inner * size;
     for (int32_t j = 0; j < DOT_COLS; j++) {
         int32_t line = j < cols ? j : cols - 1;
-        size_t first = (size_t)(col + line) * (size_t)p->n_inner + (size_t)inner;
+        size_t first = (size_t)(col + line) * (size_t)p->ldb + (size_t)inner;
         l.b[j] = dtype == AE_F32 ? (const float *)p->b + first : scratch + (size_t)line * DOT_DEPTH;
         if (dtype == AE_F32 || j != line) continue;
         for (int32_t k = 0; k < depth; k += VECTOR)

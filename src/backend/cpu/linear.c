@@ -21,7 +21,8 @@ ae_status ae_cpu_matmul(ae_cpu_backend *cpu, const ae_cpu_product *p) {
     bool full = p->dtype == AE_F32;
     if (!ae_cpu_has_avx512() || (full && p->n_rows == 1)) return ae_cpu_openblas_matmul(cpu, p);
     // For rows with gaps between them oneDNN has no fast kernel.
-    bool dense = p->lda == p->n_inner && p->ldc == p->n_cols;
+    bool dense =
+        p->lda == p->n_inner && p->ldc == p->n_cols && p->ldb == (p->transposed ? p->n_inner : p->n_cols);
     if (full && p->transposed && p->n_rows > FEW_ROWS && dense) return ae_cpu_onednn_matmul(cpu, p);
     return ae_cpu_avx512_matmul(cpu, p);
 }
@@ -44,6 +45,7 @@ ae_status ae_cpu_linear(ae_backend *be, float *y, int32_t ldy, const float *x, i
                                          .a = x,
                                          .lda = ldx,
                                          .b = w->data,
+                                         .ldb = w->in_out ? w->n_out : w->n_in,
                                          .dtype = w->dtype,
                                          .transposed = !w->in_out,
                                          .c = y,
@@ -61,6 +63,7 @@ ae_status ae_cpu_linear_backward(ae_backend *be, float *dx, int32_t lddx, const 
                                          .a = dy,
                                          .lda = lddy,
                                          .b = w->data,
+                                         .ldb = w->in_out ? w->n_out : w->n_in,
                                          .dtype = w->dtype,
                                          .transposed = w->in_out,
                                          .c = dx,

@@ -4,13 +4,14 @@
 
 #include "backend/cpu/cpu.h"
 
-/* c[n_rows, n_cols] (+)= a[n_rows, n_inner] B. B is a stored weight, contiguous: [n_inner, n_cols], or
- * [n_cols, n_inner] where `transposed`. */
+/* c[n_rows, n_cols] (+)= a[n_rows, n_inner] B. B is stored as [n_inner, n_cols], or as [n_cols, n_inner]
+ * where `transposed`. */
 typedef struct ae_cpu_product {
     int32_t n_rows, n_inner, n_cols;
     const float *a;
     int32_t lda;
     const void *b;
+    int32_t ldb;    // oneDNN takes only contiguous ones, as stored weights are
     ae_dtype dtype; // of b: F32, F16, BF16
     bool transposed;
     float *c;

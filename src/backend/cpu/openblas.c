@@ -15,8 +15,8 @@ static void panel_column(const ae_cpu_product *p, int32_t col, int32_t cols, flo
         int32_t depth = p->n_inner - inner < PANEL_INNER ? p->n_inner - inner : PANEL_INNER;
         int32_t lines = p->transposed ? cols : depth, width = p->transposed ? depth : cols;
         for (int32_t i = 0; i < lines; i++) {
-            size_t first = p->transposed ? (size_t)(col + i) * (size_t)p->n_inner + (size_t)inner
-                                         : (size_t)(inner + i) * (size_t)p->n_cols + (size_t)col;
+            size_t first = p->transposed ? (size_t)(col + i) * (size_t)p->ldb + (size_t)inner
+                                         : (size_t)(inner + i) * (size_t)p->ldb + (size_t)col;
             ae_cpu_to_float(p->b, p->dtype, first, (size_t)width, panel + (size_t)i * (size_t)width);
         }
         cblas_sgemm(CblasRowMajor, CblasNoTrans, p->transposed ? CblasTrans : CblasNoTrans, p->n_rows, cols,
@@ -31,11 +31,10 @@ static void whole(int n_threads, const ae_cpu_product *p) {
     if (p->n_rows == 1)
         cblas_sgemv(CblasRowMajor, p->transposed ? CblasNoTrans : CblasTrans,
                     p->transposed ? p->n_cols : p->n_inner, p->transposed ? p->n_inner : p->n_cols, 1.0f,
-                    p->b, p->transposed ? p->n_inner : p->n_cols, p->a, 1, beta, p->c, 1);
+                    p->b, p->ldb, p->a, 1, beta, p->c, 1);
     else
         cblas_sgemm(CblasRowMajor, CblasNoTrans, p->transposed ? CblasTrans : CblasNoTrans, p->n_rows,
-                    p->n_cols, p->n_inner, 1.0f, p->a, p->lda, p->b, p->transposed ? p->n_inner : p->n_cols,
-                    beta, p->c, p->ldc);
+                    p->n_cols, p->n_inner, 1.0f, p->a, p->lda, p->b, p->ldb, beta, p->c, p->ldc);
     ae_cpu_library_threads(former);
 }
 
