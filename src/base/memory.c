@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGNMENT = 64, ARENA_BLOCK = 64 * 1024 };
+enum { ALIGNMENT = 64, FIRST_BLOCK = 4 * 1024, LARGEST_BLOCK = 64 * 1024 };
 
 static _Thread_local uint64_t fail_countdown; // 0: off
 
@@ -122,7 +122,10 @@ void *ae_arena_alloc(ae_arena *arena, size_t count, size_t size) {
     bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     block *b = arena->blocks;
     if (!b || b->size - b->used < bytes) {
-        size_t room = bytes > ARENA_BLOCK ? bytes : ARENA_BLOCK;
+        // An arena that holds little takes little: a journal has one an edit.
+        size_t room = b ? 2 * b->size : FIRST_BLOCK;
+        if (room > LARGEST_BLOCK) room = LARGEST_BLOCK;
+        if (room < bytes) room = bytes;
         b = raw_alloc(sizeof *b + room);
         if (!b) return NULL;
         b->used = 0;

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "model/packing.h"
+
 // ---- a request as sequences ------------------------------------------------------------------------
 
 static ae_status check_fits(const ae_model *m, const ae_request *request, int32_t n_ids, const char *text) {
@@ -68,24 +70,45 @@ ae_status ae_fact_build(ae_model *m, const ae_request *request, const ae_templat
 // ---- the passes ------------------------------------------------------------------------------------
 
 // The sequences of all facts, in the one order that every array over sequences has; out NULL: only counted.
-static int32_t all_sequences(ae_fact *facts, int32_t n_facts, bool with_bare, ae_sequence **out) {
+static int32_t all_sequences(ae_fact *facts, int32_t n_facts, ae_sequence **out) {
     int32_t n = 0;
     for (int32_t f = 0; f < n_facts; f++) {
         for (int32_t i = 0; i < facts[f].n_rewrites; i++, n++)
             if (out) out[n] = &facts[f].rewrites[i];
-        if (out) out[n] = &facts[f].kl;
-        n++;
-        if (!with_bare) continue;
-        if (out) out[n] = &facts[f].bare;
-        n++;
+        if (out) {
+            out[n] = &facts[f].kl;
+            out[n + 1] = &facts[f].bare;
+        }
+        n += 2;
     }
     return n;
 }
 
+// Gives every sequence its rows.
+static ae_status pack(ae_capture *c, ae_sequence *const *sequences, int32_t n_seqs, ae_packing *out) {
+    ae_packed *packed = ae_arena_alloc(c->arena, (size_t)n_seqs, sizeof *packed);
+    if (!packed) return ae_no_memory();
+    for (int32_t i = 0; i < n_seqs; i++)
+        packed[i] = (ae_packed){.ids = sequences[i]->ids,
+                                .n_ids = sequences[i]->n_ids,
+                                .n_own = sequences[i]->n_ids - sequences[i]->lookup,
+                                .index = i};
+    ae_packing_sort(packed, n_seqs);
+    AE_TRY(ae_packing_make(c->arena, packed, n_seqs, INT32_MAX, out));
+    for (int32_t i = 0; i < n_seqs; i++) {
+        ae_sequence *s = sequences[packed[i].index];
+        s->shared = packed[i].shared;
+        s->shared_row = packed[i].shared_row;
+        s->row = packed[i].row;
+    }
+    c->n_rows = out->batch.n_rows;
+    return AE_OK;
+}
+
 // Rows of all texts through the layers up to the edited one; keys and values [n_seqs, ...] at the lookup
 // indices, host.
-static ae_status run_below(ae_capture *c, ae_sequence *const *sequences, int32_t n_seqs, float *keys,
-                           float *values) {
+static ae_status run_below(ae_capture *c, const ae_packing *packing, ae_sequence *const *sequences,
+                           int32_t n_seqs, float *keys, float *values) {
     ae_model *m = c->m;
     ae_backend *be = m->backend;
     const int32_t d = m->config.d_model, d_mlp = m->config.d_mlp;
@@ -93,26 +116,18 @@ static ae_status run_below(ae_capture *c, ae_sequence *const *sequences, int32_t
     ae_work *work = NULL;
     float *tap_key = NULL, *tap_value = NULL;
     ae_status status = AE_OK;
-    ae_seq *seqs = ae_arena_alloc(c->arena, (size_t)n_seqs, sizeof *seqs);
     int32_t *lookups = ae_arena_alloc(c->arena, (size_t)n_seqs, sizeof *lookups);
-    int32_t *ids = ae_arena_alloc(c->arena, (size_t)c->n_rows, sizeof *ids);
-    if (!seqs || !lookups || !ids) return ae_no_memory();
-    for (int32_t i = 0; i < n_seqs; i++) {
-        const ae_sequence *s = sequences[i];
-        seqs[i] = (ae_seq){.n_rows = s->n_ids, .own_row = s->row};
-        lookups[i] = s->row + s->lookup;
-        memcpy(ids + s->row, s->ids, (size_t)s->n_ids * sizeof *ids);
-    }
-    ae_batch batch;
-    AE_TRY_GOTO(done, ae_batch_new(c->arena, seqs, n_seqs, &batch));
+    if (!lookups) return ae_no_memory();
+    for (int32_t i = 0; i < n_seqs; i++)
+        lookups[i] = sequences[i]->row + sequences[i]->lookup - sequences[i]->shared;
     AE_TRY_GOTO(done, be->alloc(be, (size_t)n_seqs * (size_t)d_mlp, &tap_key));
     AE_TRY_GOTO(done, be->alloc(be, (size_t)n_seqs * (size_t)d, &tap_value));
     AE_TRY_GOTO(done, ae_store_new(m, 0, c->layer + 1, c->n_rows, true, &store));
     AE_TRY_GOTO(done, ae_work_new(m, c->n_rows, &work));
-    AE_TRY_GOTO(done, ae_embed(m, &batch, ids, c->residual));
+    AE_TRY_GOTO(done, ae_embed(m, &packing->batch, packing->ids, c->residual));
     const ae_tap tap = {.rows = lookups, .n = n_seqs, .key = tap_key, .value = tap_value};
     for (int32_t layer = 0; layer <= c->layer; layer++)
-        AE_TRY_GOTO(done, ae_layer_forward(m, layer, &batch, c->residual, store, work, NULL, NULL,
+        AE_TRY_GOTO(done, ae_layer_forward(m, layer, &packing->batch, c->residual, store, work, NULL, NULL,
                                            layer == c->layer ? &tap : NULL));
     AE_TRY_GOTO(done, be->get(be, keys, tap_key, (size_t)n_seqs * (size_t)d_mlp));
     AE_TRY_GOTO(done, be->get(be, values, tap_value, (size_t)n_seqs * (size_t)d));
@@ -132,11 +147,14 @@ static ae_status run_prefixes(ae_capture *c, ae_sequence *const *sequences, int3
     ae_seq *seqs = ae_arena_alloc(c->arena, (size_t)n_seqs, sizeof *seqs);
     int32_t *rows = ae_arena_alloc(c->arena, (size_t)c->n_rows, sizeof *rows);
     if (!seqs || !rows) return ae_no_memory();
-    int32_t n_rows = 0;
+    int32_t n = 0, n_rows = 0;
     for (int32_t i = 0; i < n_seqs; i++) {
         const ae_sequence *s = sequences[i];
-        seqs[i] = (ae_seq){.n_rows = s->lookup, .own_row = s->row};
-        for (int32_t j = 0; j < s->lookup; j++)
+        const int32_t own = s->lookup - s->shared;
+        if (own == 0) continue;
+        seqs[n++] =
+            (ae_seq){.n_rows = own, .ctx_row = s->shared_row, .ctx_len = s->shared, .own_row = s->row};
+        for (int32_t j = 0; j < own; j++)
             rows[n_rows++] = s->row + j;
     }
     if (n_rows == 0) return AE_OK;
@@ -144,7 +162,7 @@ static ae_status run_prefixes(ae_capture *c, ae_sequence *const *sequences, int3
     float *x = NULL;
     ae_batch batch;
     ae_status status = AE_OK;
-    AE_TRY_GOTO(done, ae_batch_new(c->arena, seqs, n_seqs, &batch));
+    AE_TRY_GOTO(done, ae_batch_new(c->arena, seqs, n, &batch));
     AE_TRY_GOTO(done, ae_work_new(m, n_rows, &work));
     AE_TRY_GOTO(done, be->alloc(be, (size_t)n_rows * (size_t)d, &x));
     AE_TRY_GOTO(done, be->gather(be, x, d, c->residual, d, rows, n_rows, d));
@@ -206,21 +224,19 @@ ae_status ae_capture_run(ae_model *m, int32_t layer, ae_fact *facts, int32_t n_f
     ae_sequence **sequences = NULL;
     ae_status status = AE_OK;
     AE_TRY_GOTO(done, ae_arena_new(&c->arena));
-    const int32_t n_seqs = all_sequences(facts, n_facts, true, NULL);
+    const int32_t n_seqs = all_sequences(facts, n_facts, NULL);
     sequences = ae_alloc((size_t)n_seqs, sizeof *sequences);
     keys = ae_alloc((size_t)n_seqs * (size_t)d_mlp, sizeof *keys);
     values = ae_alloc((size_t)n_seqs * (size_t)d, sizeof *values);
     if (!sequences || !keys || !values) AE_TRY_GOTO(done, ae_no_memory());
-    all_sequences(facts, n_facts, true, sequences);
-    for (int32_t i = 0; i < n_seqs; i++) {
-        sequences[i]->row = c->n_rows;
-        c->n_rows += sequences[i]->n_ids;
-    }
+    all_sequences(facts, n_facts, sequences);
+    ae_packing packing;
+    AE_TRY_GOTO(done, pack(c, sequences, n_seqs, &packing));
     AE_TRY_GOTO(done, m->backend->alloc(m->backend, (size_t)c->n_rows * (size_t)d, &c->residual));
     AE_TRY_GOTO(done, ae_store_new(m, layer + 1, m->config.n_layer - layer - 1, c->n_rows, false, &c->store));
-    AE_TRY_GOTO(done, run_below(c, sequences, n_seqs, keys, values));
+    AE_TRY_GOTO(done, run_below(c, &packing, sequences, n_seqs, keys, values));
     AE_TRY_GOTO(done, fill_facts(c, keys, values));
-    AE_TRY_GOTO(done, run_prefixes(c, sequences, all_sequences(facts, n_facts, false, sequences)));
+    AE_TRY_GOTO(done, run_prefixes(c, sequences, n_seqs));
 done:
     ae_free(sequences);
     ae_free(keys);

@@ -11,7 +11,9 @@ typedef struct ae_sequence {
     const int32_t *ids;
     int32_t n_ids;
     int32_t lookup;
-    int32_t row; // of its first token in the capture's rows and in the store
+    // Where its rows are, in the capture's and in the store: position p before `shared` in shared_row + p,
+    // another in row + p - shared. What is shared lies before the lookup index.
+    int32_t shared, shared_row, row;
 } ae_sequence;
 
 /* One request as sequences. */
@@ -44,7 +46,8 @@ typedef struct ae_capture {
 } ae_capture;
 
 /* Runs all texts of all facts, packed, through `layer` (filling the facts' keys and values), and the rows
- * before the lookup indices through the layers above. */
+ * before the lookup indices through the layers above. What texts begin with alike before their lookup
+ * indices, as those of one template do, is computed once. */
 ae_status ae_capture_run(ae_model *m, int32_t layer, ae_fact *facts, int32_t n_facts, ae_capture **out);
 void ae_capture_free(ae_capture *capture); // NULL is fine
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const double STOP_LOSS = 0.05, BETA_1 = 0.9, BETA_2 = 0.999, ADAM_EPSILON = 1e-8;
-enum { LOGIT_ROWS = 64 }; // rows of logits in memory at once
+enum { LOGIT_ROWS = 128 }; // rows of logits in memory at once
 
 // One request's state.
 typedef struct descent {
@@ -90,11 +90,16 @@ static ae_status lay_out(optimiser *o) {
             for (int32_t i = 0; i < n_texts; i++, s++) {
                 const ae_sequence *t = &texts[i];
                 const int32_t n = t->n_ids - t->lookup;
-                seqs[s] = (ae_seq){.n_rows = n, .own_row = t->row, .past = t->lookup};
+                const int32_t past = t->lookup - t->shared;
+                seqs[s] = (ae_seq){.n_rows = n,
+                                   .ctx_row = t->shared_row,
+                                   .ctx_len = t->shared,
+                                   .own_row = t->row,
+                                   .past = past};
                 now->fact[s] = f;
                 now->lookups[s] = row;
                 for (int32_t j = 0; j < n; j++)
-                    now->rows[row + j] = t->row + t->lookup + j;
+                    now->rows[row + j] = t->row + past + j;
                 for (int32_t j = 0; j < n_loss; j++, out++) {
                     now->out_rows[out] = row + n - n_loss + j;
                     now->out_fact[out] = f;

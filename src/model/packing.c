@@ -2,20 +2,24 @@
 
 #include <stdlib.h>
 
-// How many tokens the two begin with alike.
-static int32_t alike(const ae_packed *a, const ae_packed *b) {
-    const int32_t n = a->n_ids < b->n_ids ? a->n_ids : b->n_ids;
+static int32_t alike_within(const ae_packed *a, const ae_packed *b, int32_t n) {
     int32_t i = 0;
     while (i < n && a->ids[i] == b->ids[i])
         i++;
     return i;
 }
 
+// How many tokens the two begin with alike, of those that they may share.
+static int32_t alike(const ae_packed *a, const ae_packed *b) {
+    const int32_t n_a = a->n_ids - a->n_own, n_b = b->n_ids - b->n_own;
+    return alike_within(a, b, n_a < n_b ? n_a : n_b);
+}
+
 // Descending, so that a sequence comes before those that it begins with; equal ones as the caller numbers
 // them.
 static int compare(const void *left, const void *right) {
     const ae_packed *a = left, *b = right;
-    const int32_t at = alike(a, b);
+    const int32_t at = alike_within(a, b, a->n_ids < b->n_ids ? a->n_ids : b->n_ids);
     if (at < a->n_ids && at < b->n_ids) return a->ids[at] > b->ids[at] ? -1 : 1;
     if (a->n_ids != b->n_ids) return a->n_ids > b->n_ids ? -1 : 1;
     return (a->index > b->index) - (a->index < b->index);

@@ -18,6 +18,7 @@
 typedef struct ae_packed {
     const int32_t *ids;
     int32_t n_ids; // at least 1
+    int32_t n_own; // of its last tokens, that have rows of their own even where another sequence has the same
     int32_t index; // the caller's number for it: sorting moves sequences
     // Filled by ae_packing_make: position p lies in row shared_row + p up to `shared`, then in row + p -
     // shared.

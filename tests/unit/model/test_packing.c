@@ -75,6 +75,47 @@ static void rows_are_shared(void **state) {
     }
 }
 
+// What a caller changes at the end of each sequence is nobody else's, and the same end is there twice.
+static void the_last_tokens_can_be_a_sequences_own(void **state) {
+    (void)state;
+    static const struct {
+        const char *texts[4];
+        int32_t n_own, n_rows, n_seqs;
+    } cases[] = {
+        {{"abc", "abc"}, 1, 4, 2},
+        {{"abc", "abc"}, 3, 6, 2},
+        {{"abcd", "abcx", "abc"}, 1, 4 + 1 + 1, 3}, // "abc" shares only "ab"
+        {{"tmpl AA", "tmpl BB", "tmpl CC", "tmpl DD"}, 2, 7 + 3 * 2, 4},
+    };
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        ae_packed sequences[4];
+        int32_t n = 0;
+        for (; n < 4 && cases[c].texts[n]; n++) {
+            sequences[n] = packed_text(cases[c].texts[n], n);
+            sequences[n].n_own = cases[c].n_own;
+        }
+        ae_arena *arena;
+        ae_packing packing;
+        assert_ok(ae_arena_new(&arena));
+        ae_packing_sort(sequences, n);
+        assert_ok(ae_packing_make(arena, sequences, n, 100, &packing));
+        check_rows(sequences, &packing);
+        assert_int_equal(packing.batch.n_rows, cases[c].n_rows);
+        assert_int_equal(packing.batch.n_seqs, cases[c].n_seqs);
+        bool taken[100] = {false};
+        for (int32_t i = 0; i < n; i++)
+            for (int32_t at = sequences[i].n_ids - cases[c].n_own; at < sequences[i].n_ids; at++) {
+                const int32_t row = ae_packed_row(&sequences[i], at);
+                assert_false(taken[row]);
+                taken[row] = true;
+            }
+        for (int32_t i = 0; i < n; i++) // and nobody attends to it
+            for (int32_t at = 0; at < sequences[i].shared; at++)
+                assert_false(taken[sequences[i].shared_row + at]);
+        ae_arena_free(arena);
+    }
+}
+
 static void a_pass_has_bounded_rows(void **state) {
     (void)state;
     static const char *const texts[] = {"abcdefgh", "abcdefghij", "klmnop", "klmxyz", "q", "rs"};
@@ -164,6 +205,7 @@ static void numbers_that_are_not_finite_are_an_error(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_shared),
+        cmocka_unit_test(the_last_tokens_can_be_a_sequences_own),
         cmocka_unit_test(a_pass_has_bounded_rows),
         cmocka_unit_test(sharing_changes_no_answer),
         cmocka_unit_test(numbers_that_are_not_finite_are_an_error),
