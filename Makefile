@@ -4,12 +4,13 @@ BUILD ?= build
 PREFIX ?= /usr/local
 PYTHON ?= python3
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+FUZZ_SECONDS ?= 60
 # Further settings for CMake, as in: make CMAKE_FLAGS=-DAE_WERROR=OFF
 CMAKE_FLAGS ?=
 GENERATOR := $(if $(shell command -v ninja 2>/dev/null),Ninja,Unix Makefiles)
 C_FILES = $$(git ls-files -co --exclude-standard '*.c' '*.h')
 
-.PHONY: all configure test demo install parity bench sanitize format check-format clean help deps
+.PHONY: all configure test demo install parity bench bench-programs sanitize fuzz fuzz-smoke build-fuzz format check-format clean help deps
 
 all: configure ## build the library and the command into build/
 	@cmake --build $(BUILD) --parallel $(JOBS)
@@ -34,16 +35,33 @@ demo: deps ## install what is missing (SKIP_DEPS=1: don't), build, see editing o
 install: all ## install under PREFIX (/usr/local), below DESTDIR where that is set
 	@DESTDIR="$(DESTDIR)" cmake --install $(BUILD)
 
-parity: bench ## compare with PyTorch; PYTHON is an interpreter that has torch and transformers
+parity: bench-programs ## compare with PyTorch; PYTHON is an interpreter that has torch and transformers
 	@$(PYTHON) tools/parity.py --build $(BUILD)
 
-bench: ## build the benchmark programs of bench/
+bench-programs:
 	@$(MAKE) --no-print-directory all CMAKE_FLAGS="$(CMAKE_FLAGS) -DAE_BENCH=ON"
+
+bench: bench-programs ## measure speed and memory at real sizes (bench/run.sh tells the settings): an hour, 31 GB of disk
+	@PYTHON=$(PYTHON) bench/run.sh $(BUILD)
 
 sanitize: ## the tests under the address and undefined-behaviour sanitizers, in build-sanitize/
 	@$(MAKE) --no-print-directory all BUILD=build-sanitize \
 	    CMAKE_FLAGS="$(CMAKE_FLAGS) -DAE_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo"
 	@ctest --test-dir build-sanitize --output-on-failure
+
+# What reads files; `clean` leaves build-fuzz/ alone, whose corpus took long to find.
+FUZZ_ROOMS = base;format;text;backend;model;edit;eval
+
+build-fuzz:
+	@$(MAKE) --no-print-directory all BUILD=build-fuzz \
+	    CMAKE_FLAGS="$(CMAKE_FLAGS) -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=RelWithDebInfo -DAE_FUZZ=ON \
+	    -DAE_SANITIZE=ON -DBUILD_TESTING=OFF '-DAE_ROOMS=$(FUZZ_ROOMS)'"
+
+fuzz: build-fuzz ## fuzz every reader of files with clang, FUZZ_SECONDS (60) each, JOBS at a time, in build-fuzz/
+	@FUZZ_SECONDS="$(FUZZ_SECONDS)" JOBS="$(JOBS)" tests/fuzz/run.sh build-fuzz
+
+fuzz-smoke: build-fuzz ## the same with a few thousand inputs each
+	@FUZZ_RUNS=4000 JOBS="$(JOBS)" tests/fuzz/run.sh build-fuzz
 
 format: ## lay out every C file by .clang-format
 	@clang-format -i $(C_FILES)

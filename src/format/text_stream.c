@@ -9,7 +9,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 
-enum { CHUNK = 256 * 1024, MAX_DOCUMENT = 64 * 1024 * 1024 };
+enum { CHUNK = 256 * 1024, MAX_DOCUMENT = 64 * 1024 * 1024, MAX_VALUES = 1000000 };
 
 typedef enum compression { PLAIN, GZIP, ZSTD } compression;
 
@@ -212,6 +212,24 @@ static bool is_blank(const char *line, size_t length) {
     return true;
 }
 
+// How many values the line may hold, by the commas and brackets outside of its strings. An empty object takes
+// a hundred times the memory of its text, and compression makes a small file of very many: without a look at
+// this first, a line of 64 MB took gigabytes.
+static size_t count_values(const char *line, size_t length) {
+    size_t n = 1;
+    bool in_string = false;
+    for (size_t i = 0; i < length; i++) {
+        const char c = line[i];
+        if (c == '"')
+            in_string = !in_string;
+        else if (in_string)
+            i += c == '\\'; // whatever it escapes does not end the string
+        else
+            n += c == ',' || c == '{' || c == '[';
+    }
+    return n;
+}
+
 static ae_status read_document(ae_text_stream *s, const char *line, size_t length, const char **text,
                                size_t *text_length) {
     char *place = ae_format("%s: line %llu", current_path(s), (unsigned long long)s->line);
@@ -219,7 +237,11 @@ static ae_status read_document(ae_text_stream *s, const char *line, size_t lengt
     json_decref(s->document);
     s->document = NULL;
     const char *found = NULL;
-    ae_status status = ae_json_parse(place, line, length, &s->document);
+    ae_status status = AE_OK;
+    if (count_values(line, length) > MAX_VALUES)
+        status = ae_fail(AE_ERR_FORMAT, "'%s' holds more than the %d values that a document may have", place,
+                         MAX_VALUES);
+    if (status == AE_OK) status = ae_json_parse(place, line, length, &s->document);
     if (status == AE_OK && !json_is_object(s->document))
         status = ae_fail(AE_ERR_FORMAT, "'%s' is %s, expected an object with a field 'text'", place,
                          ae_json_type_name(s->document));

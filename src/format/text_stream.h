@@ -15,7 +15,8 @@ ae_status ae_text_stream_open(const char *const *paths, size_t n_paths, ae_text_
 void ae_text_stream_close(ae_text_stream *stream); // NULL is fine
 
 /* The next document's text (valid until the next call; not NUL-free: use length); *text is NULL at the end.
- * A line that is not valid is AE_ERR_FORMAT with file and line number. A document is at most 64 MB. */
+ * A line that is not valid is AE_ERR_FORMAT with file and line number. A document is at most 64 MB, one of
+ * JSON at most a million values. */
 ae_status ae_text_stream_next(ae_text_stream *stream, const char **text, size_t *length);
 
 #endif

@@ -145,6 +145,11 @@ static ae_status bind_weights(ae_model *m, const char *folder) {
             bind_matrix(&b, "", arch->tensor.head_weight, 0, c->d_model, c->n_vocab, false, &m->head, NULL));
     if (arch->tensor.head_bias)
         AE_TRY(bind_vector(&b, "", arch->tensor.head_bias, 0, c->n_vocab, &m->head_bias));
+    // Every layer has tensors of its own: what no file backs is not allocated.
+    if ((size_t)c->n_layer > ae_checkpoint_count(m->checkpoint))
+        return ae_fail(AE_ERR_FORMAT,
+                       "'%s': config.json says %d layers, but the weight files hold only %zu tensors", folder,
+                       c->n_layer, ae_checkpoint_count(m->checkpoint));
     m->layers = ae_arena_alloc(m->arena, (size_t)c->n_layer, sizeof *m->layers);
     m->base_sha256 = ae_arena_alloc(m->arena, (size_t)c->n_layer, sizeof *m->base_sha256);
     if (!m->layers || !m->base_sha256) return ae_no_memory();

@@ -175,7 +175,8 @@ ae_status ae_bpe_add_token(ae_bpe *bpe, int32_t id, const char *bytes, size_t le
     const unsigned char *s = (const unsigned char *)bytes;
     if (length > INT32_MAX || bpe->n_bytes + length > UINT32_MAX)
         return ae_fail(AE_ERR_UNSUPPORTED, "the vocabulary is larger than 4 GB");
-    AE_TRY(ae_grow((void **)&bpe->bytes, &bpe->bytes_capacity, bpe->n_bytes + length, 1));
+    // One more, so that a vocabulary that begins with an empty token has a place for it, too.
+    AE_TRY(ae_grow((void **)&bpe->bytes, &bpe->bytes_capacity, bpe->n_bytes + length + 1, 1));
     if (merged) {
         if (bpe->n_names * 2 >= bpe->names_mask) AE_TRY(grow_names(bpe));
         put_name(bpe->names, bpe->names_mask, hash_bytes(s, length), id);

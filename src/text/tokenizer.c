@@ -15,7 +15,7 @@ struct ae_tokenizer {
     unsigned char *classes;
     int32_t n_vocab;
     int32_t end_of_text;
-    ae_added_tokens added; // by pass, then first byte, then length, the longest first
+    ae_added_tokens added; // by pass, then first byte, then length, the longest first, then text
     size_t first[N_PASSES]
                 [257]; // added tokens of a pass that begin with byte b: first[pass][b] to first[pass][b + 1]
 };
@@ -33,7 +33,8 @@ static int compare_added(const void *a, const void *b) {
     const ae_added_token *x = a, *y = b;
     if (x->normalized != y->normalized) return x->normalized ? 1 : -1;
     if (first_byte(x) != first_byte(y)) return first_byte(x) < first_byte(y) ? -1 : 1;
-    return (x->length < y->length) - (x->length > y->length);
+    if (x->length != y->length) return x->length > y->length ? -1 : 1;
+    return memcmp(x->text, y->text, x->length);
 }
 
 static void index_added(ae_tokenizer *tokenizer) {
@@ -48,6 +49,12 @@ static void index_added(ae_tokenizer *tokenizer) {
                 at++;
         }
         tokenizer->first[pass][256] = at;
+    }
+    for (size_t i = added->n; i-- > 0;) {
+        ae_added_token *token = &added->items[i], *next = token + 1;
+        const bool alike = i + 1 < added->n && next->normalized == token->normalized &&
+                           first_byte(next) == first_byte(token) && next->length == token->length;
+        token->shorter = alike ? next->shorter : i + 1;
     }
 }
 
@@ -93,15 +100,29 @@ static ae_status encode_pieces(const ae_tokenizer *tokenizer, const unsigned cha
     return AE_OK;
 }
 
+// The one of items[begin..end), all of one length, that is s[0..length).
+static const ae_added_token *find_text(const ae_added_token *items, size_t begin, size_t end,
+                                       const unsigned char *s) {
+    while (begin < end) {
+        const size_t middle = begin + (end - begin) / 2;
+        const int order = memcmp(items[middle].text, s, items[middle].length);
+        if (order == 0) return &items[middle];
+        if (order < 0)
+            begin = middle + 1;
+        else
+            end = middle;
+    }
+    return NULL;
+}
+
 // The longest added token of this pass at the beginning of s[0..n).
 static const ae_added_token *added_at(const ae_tokenizer *tokenizer, int pass, const unsigned char *s,
                                       size_t n) {
-    size_t end = tokenizer->first[pass][s[0] + 1];
-    for (size_t i = tokenizer->first[pass][s[0]]; i < end; i++) {
-        const ae_added_token *token = &tokenizer->added.items[i];
-        if (token->length <= n && memcmp(token->text, s, token->length) == 0) return token;
-    }
-    return NULL;
+    const ae_added_token *items = tokenizer->added.items, *found = NULL;
+    const size_t end = tokenizer->first[pass][s[0] + 1];
+    for (size_t i = tokenizer->first[pass][s[0]]; i < end && !found; i = items[i].shorter)
+        if (items[i].length <= n) found = find_text(items, i, items[i].shorter, s);
+    return found;
 }
 
 static ae_status encode_pass(const ae_tokenizer *tokenizer, int pass, const unsigned char *s, size_t n,

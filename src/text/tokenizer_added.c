@@ -2,6 +2,7 @@
 
 #include "text/tokenizer_loader.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -29,6 +30,21 @@ ae_status ae_loader_check_id(ae_tokenizer_loader *load, const char *path, const 
     return AE_OK;
 }
 
+/* A file may name as many added tokens as there are ids: those found so far are looked up, not walked
+ * through. */
+static const ae_added_token *find_added(const ae_tokenizer_loader *load, const json_t *places,
+                                        const char *key, size_t length) {
+    const json_t *place = json_object_getn(places, key, length);
+    return place ? &load->added.items[json_integer_value(place)] : NULL;
+}
+
+static ae_status note_added(json_t **places, const char *key, size_t length, size_t place) {
+    if (!*places) *places = json_object();
+    if (json_object_setn_new(*places, key, length, json_integer((json_int_t)place)) != 0)
+        return ae_fail(AE_ERR_MEMORY, "out of memory for %zu added tokens", place + 1);
+    return AE_OK;
+}
+
 // One added token; `flags` (an object, or NULL) may hold its flags, `normalized` is what counts where they do
 // not say.
 static ae_status add_added(ae_tokenizer_loader *load, const char *path, const char *text, size_t length,
@@ -49,20 +65,25 @@ static ae_status add_added(ae_tokenizer_loader *load, const char *path, const ch
         return ae_fail(AE_ERR_FORMAT,
                        "'%s': added token \"%.80s\" has id %d, another than in the vocabulary of '%s'", path,
                        text, id, load->main_path);
-    for (size_t i = 0; i < load->added.n; i++) {
-        const ae_added_token *other = &load->added.items[i];
-        bool same_text = other->length == length && memcmp(other->text, text, length) == 0;
-        if (same_text && other->id == id) return AE_OK;
-        if (same_text || other->id == id)
-            return ae_fail(AE_ERR_FORMAT,
-                           "'%s': added token \"%.80s\" with id %d contradicts \"%.80s\" with id %d", path,
-                           text, id, other->text, other->id);
+    char digits[16];
+    snprintf(digits, sizeof digits, "%d", id);
+    const ae_added_token *same_text = find_added(load, load->by_text, text, length),
+                         *same_id = find_added(load, load->by_id, digits, strlen(digits));
+    if (same_text && same_text == same_id) return AE_OK;
+    if (same_text || same_id) {
+        const ae_added_token *other = same_text ? same_text : same_id;
+        return ae_fail(AE_ERR_FORMAT,
+                       "'%s': added token \"%.80s\" with id %d contradicts \"%.80s\" with id %d", path, text,
+                       id, other->text, other->id);
     }
+    AE_TRY(note_added(&load->by_text, text, length, load->added.n));
+    AE_TRY(note_added(&load->by_id, digits, strlen(digits), load->added.n));
     AE_TRY(ae_grow((void **)&load->added.items, &load->added.capacity, load->added.n + 1,
                    sizeof *load->added.items));
     char *copy = ae_strndup(text, length);
     if (!copy) return ae_no_memory();
-    load->added.items[load->added.n++] = (ae_added_token){copy, length, id, normalized};
+    load->added.items[load->added.n++] =
+        (ae_added_token){.text = copy, .length = length, .id = id, .normalized = normalized};
     return AE_OK;
 }
 

@@ -234,6 +234,8 @@ ae_status ae_tokenizer_load(const char *folder, int32_t n_vocab, ae_bpe **bpe, a
         ae_added_tokens_free(&load.added);
     }
     json_decref(load.main);
+    json_decref(load.by_text);
+    json_decref(load.by_id);
     ae_free(load.main_path);
     ae_free(load.merges_path);
     ae_free(load.key.data);

@@ -13,11 +13,12 @@ typedef struct ae_tokenizer_loader {
     const char *folder;
     int32_t n_vocab;
     int32_t max_id;
-    char *main_path;       // tokenizer.json or vocab.json
-    char *merges_path;     // merges.txt, NULL with tokenizer.json
-    json_t *main;          // the document of main_path
-    const json_t *vocab;   // token -> id, within `main`
-    ae_added_tokens added; // in the order found
+    char *main_path;         // tokenizer.json or vocab.json
+    char *merges_path;       // merges.txt, NULL with tokenizer.json
+    json_t *main;            // the document of main_path
+    const json_t *vocab;     // token -> id, within `main`
+    ae_added_tokens added;   // in the order found
+    json_t *by_text, *by_id; // where in `added` a text stands, and an id (as digits); NULL: nowhere yet
     ae_bpe *bpe;
     int16_t byte_of[324]; // by character, -1: stands for no byte
     ae_text key;          // a token's bytes, reused

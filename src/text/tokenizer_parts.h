@@ -10,6 +10,7 @@ typedef struct ae_added_token {
     size_t length;
     int32_t id;
     bool normalized; // looked for in a second pass, in what the first pass left
+    size_t shorter;  // tokenizer.c: place of the next that differs in length, first byte or `normalized`
 } ae_added_token;
 
 typedef struct ae_added_tokens {

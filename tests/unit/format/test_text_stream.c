@@ -259,6 +259,33 @@ static void a_line_without_end_is_refused(void **state) {
     ae_text_stream_close(stream);
 }
 
+// Two documents: one of as many values as may be, among text that only looks like more, and one of a value
+// more.
+static void a_line_of_too_many_values_is_refused(void **state) {
+    enum { MOST = 1000000 };
+    static const char start[] = "{\"text\": \",[{\\\",\", \"x\": [1"; // the object, x, its array and the 1: 4
+    char *lines = malloc(2 * (sizeof start + 2 * MOST + 8)), *at = lines;
+    assert_non_null(lines);
+    for (size_t extra = 0; extra < 2; extra++) {
+        memcpy(at, start, sizeof start - 1);
+        at += sizeof start - 1;
+        for (size_t n = 4; n < MOST + extra; n++, at += 2)
+            memcpy(at, ",1", 2);
+        memcpy(at, "]}\n", 3);
+        at += 3;
+    }
+    write_gzip(state, "many.jsonl.gz", lines, (size_t)(at - lines), "wb");
+    free(lines);
+    ae_text_stream *stream;
+    open_one(state, "many.jsonl.gz", &stream);
+    expect(stream, ",[{\",");
+    const char *text;
+    size_t length;
+    assert_fails(ae_text_stream_next(stream, &text, &length), AE_ERR_FORMAT,
+                 "many.jsonl.gz: line 2' holds more than the 1000000 values that a document may have");
+    ae_text_stream_close(stream);
+}
+
 // Reads to the end or to the first error.
 static ae_status read_all(void *const *state, const char *name) {
     char path[512];
@@ -329,6 +356,8 @@ int main(void) {
                                         remove_scratch_folder),
         cmocka_unit_test_setup_teardown(long_lines_are_joined, make_scratch_folder, remove_scratch_folder),
         cmocka_unit_test_setup_teardown(a_line_without_end_is_refused, make_scratch_folder,
+                                        remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(a_line_of_too_many_values_is_refused, make_scratch_folder,
                                         remove_scratch_folder),
         cmocka_unit_test_setup_teardown(damaged_files_never_crash, make_scratch_folder,
                                         remove_scratch_folder),

@@ -40,6 +40,8 @@ static void config_is_honoured_or_refused_by_name(void **state) {
         {"n_embd", json_integer(17), AE_ERR_FORMAT, "n_embd = 17 is not a multiple of n_head = 2"},
         {"n_embd", json_integer(32), AE_ERR_FORMAT, "has shape [265, 16], config.json makes it [265, 32]"},
         {"n_layer", json_integer(4), AE_ERR_FORMAT, "tensor 'transformer.h.3.ln_1.weight' is missing"},
+        {"n_layer", json_integer(16777216), AE_ERR_FORMAT,
+         "config.json says 16777216 layers, but the weight files hold only 40 tensors"},
         {"n_layer", json_integer(0), AE_ERR_FORMAT, "field 'n_layer' is 0, expected 1 to"},
         {"n_layer", json_string("3"), AE_ERR_FORMAT, "field 'n_layer' is a string, expected an integer"},
         {"vocab_size", json_integer(300), AE_ERR_FORMAT, "config.json makes it [300, 16]"},

@@ -128,9 +128,23 @@ static void a_token_can_be_out_of_reach(void **state) {
     ae_bpe_free(bpe);
 }
 
+// A name of no bytes is a name: its id is taken.
+static void an_empty_token_has_its_id(void **state) {
+    (void)state;
+    ae_bpe *bpe = NULL;
+    assert_ok(ae_bpe_new(2, &bpe));
+    assert_ok(ae_bpe_add_token(bpe, 0, "", 0, false));
+    size_t length = 1;
+    assert_non_null(ae_bpe_bytes(bpe, 0, &length));
+    assert_int_equal(length, 0);
+    assert_null(ae_bpe_bytes(bpe, 1, &length));
+    ae_bpe_free(bpe);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(merging_follows_the_definition),
+        cmocka_unit_test(an_empty_token_has_its_id),
         cmocka_unit_test(a_token_can_be_out_of_reach),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -361,6 +361,43 @@ static void tokens_outside_the_alphabet(void **state) {
     ae_tokenizer_free(tokenizer);
 }
 
+// Tens of thousands of added tokens, several lengths of one beginning: the longest that fits is found, and
+// two that contradict each other are, too.
+static void many_added_tokens(void **state) {
+    enum { N_TOKENS = 30000 };
+    const char *folder = *state;
+    copy_split_fixture(folder);
+    ae_text added = {0};
+    for (int i = 0; i < N_TOKENS; i++)
+        assert_ok(ae_text_printf(&added, "%s\"<t%d\": %d", i == 0 ? "{" : ", ", i, N_VOCAB + i));
+    const size_t complete = added.length;
+    assert_ok(ae_text_printf(&added, "}"));
+    write_text(folder, "added_tokens.json", added.data);
+
+    ae_tokenizer *tokenizer = NULL;
+    assert_ok(ae_tokenizer_open(folder, N_VOCAB + N_TOKENS, &tokenizer));
+    static const char text[] = "<t0<t29999<t123456<t1";
+    static const int tokens[] = {0, 29999, 12345, -1, 1}; // -1: the "6", no added token
+    int32_t *ids = NULL;
+    size_t n = 0, capacity = 0;
+    assert_ok(ae_tokenizer_encode(tokenizer, text, sizeof text - 1, &ids, &n, &capacity));
+    assert_int_equal(n, 5);
+    for (size_t i = 0; i < n; i++)
+        if (tokens[i] >= 0)
+            assert_int_equal(ids[i], N_VOCAB + tokens[i]);
+        else
+            assert_true(ids[i] < N_VOCAB);
+    ae_free(ids);
+    ae_tokenizer_free(tokenizer);
+
+    added.length = complete;
+    assert_ok(ae_text_printf(&added, ", \"<again\": %d}", N_VOCAB + 7));
+    write_text(folder, "added_tokens.json", added.data);
+    assert_fails(open_folder(folder, N_VOCAB + N_TOKENS), AE_ERR_FORMAT,
+                 "added token \"<again\" with id 647 contradicts \"<t7\" with id 647");
+    ae_free(added.data);
+}
+
 int main(void) {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_scratch_folder, remove_scratch_folder)
     const struct CMUnitTest tests[] = {
@@ -371,6 +408,7 @@ int main(void) {
         IN_FOLDER(bad_lines_of_merges_txt),
         IN_FOLDER(the_files_beside_the_vocabulary),
         IN_FOLDER(tokens_outside_the_alphabet),
+        IN_FOLDER(many_added_tokens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
