@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/random.h"
 #include "edit/collect_checkpoint.h"
 #include "edit/moment.h"
@@ -23,13 +24,14 @@ typedef struct collector {
     ae_model *model;
     const ae_collect_options *options;
     const ae_hooks *hooks;
-    char *output, *checkpoint; // paths
-    bool folder_made;
+    char *output, *checkpoint, *lock_path;
+    int lock;              // -1: nothing is written yet
     int64_t n_stream;      // documents in the texts
     int64_t n_chosen;      // documents to collect
     unsigned char *chosen; // [n_stream]; NULL: all
     ae_collected done;
     double checkpoint_seconds, last_checkpoint;
+    ae_keys *keys; // NULL until the first batch
 
     // the batch: documents [starts[i], starts[i + 1]) of ids
     int32_t *ids;
@@ -151,15 +153,14 @@ static ae_status choose_documents(collector *c) {
 
 // Before the first batch: an output that cannot be written should be known now, not hours later.
 static ae_status make_folder(collector *c) {
-    if (c->folder_made) return AE_OK;
+    if (c->lock >= 0) return AE_OK;
     char *folder = ae_path_parent(c->output);
     if (!folder) return ae_no_memory();
     ae_status status = ae_folder_make(folder);
     if (status == AE_OK && access(folder, W_OK) != 0)
         status = ae_fail_errno(AE_ERR_IO, "cannot write to folder '%s'", folder);
     ae_free(folder);
-    c->folder_made = status == AE_OK;
-    return status;
+    return status == AE_OK ? ae_lock_take(c->lock_path, c->output, &c->lock) : status;
 }
 
 static ae_status resume(collector *c) {
@@ -181,6 +182,7 @@ static ae_status resume(collector *c) {
 
 static ae_status write_checkpoint(collector *c) {
     c->last_checkpoint = ae_seconds();
+    AE_TRY(ae_checkpoint_check(c->model->checkpoint));
     return ae_collected_write(&c->done, c->checkpoint);
 }
 
@@ -206,6 +208,7 @@ static void remove_checkpoint(collector *c) {
 }
 
 static ae_status write_output(collector *c) {
+    AE_TRY(ae_checkpoint_check(c->model->checkpoint));
     AE_TRY(ae_moment_write(c->output, c->done.sum, c->done.n, c->done.n_tokens, c->options->n_samples));
     if (c->done.n_tokens < c->done.n)
         ae_warn(c->hooks,
@@ -223,7 +226,7 @@ static ae_status add_keys(collector *c) {
     ae_model *model = c->model;
     ae_backend *be = model->backend;
     int32_t n_rows = (int32_t)c->n_ids, n_sequences = (int32_t)c->n_documents;
-    float *keys = NULL;
+    const float *keys = NULL;
     const int32_t **ids = ae_alloc(c->n_documents, sizeof *ids);
     int32_t *lengths = ae_alloc(c->n_documents, sizeof *lengths);
     ae_status status = ids && lengths ? AE_OK : AE_ERR_MEMORY;
@@ -232,14 +235,14 @@ static ae_status add_keys(collector *c) {
         ids[i] = c->ids + c->starts[i];
         lengths[i] = (int32_t)(end - c->starts[i]);
     }
-    if (status == AE_OK) status = ae_model_keys(model, c->options->layer, ids, lengths, n_sequences, &keys);
+    if (status == AE_OK && !c->keys) status = ae_keys_new(model, c->options->layer, &c->keys);
+    if (status == AE_OK) status = ae_keys_of(c->keys, ids, lengths, n_sequences, &keys);
     if (status == AE_OK) {
         int64_t bad = -1;
         status = be->all_finite(be, keys, c->n_ids * (size_t)c->done.n, &bad);
         if (status == AE_OK && bad >= 0) status = ae_model_blame(model, "a key of the text");
     }
     if (status == AE_OK) status = be->second_moment(be, c->done.sum, keys, c->done.n, n_rows, c->done.n);
-    be->release(be, keys);
     ae_free(lengths);
     ae_free(ids);
     return status;
@@ -337,13 +340,15 @@ ae_status ae_moment_collect(ae_model *model, const ae_collect_options *options, 
     collector c = {.model = model,
                    .options = options,
                    .hooks = hooks,
+                   .lock = -1,
                    .done = {.n = model->config.d_mlp},
                    .checkpoint_seconds = options->checkpoint_seconds > 0 ? options->checkpoint_seconds : 180};
     ae_status status = AE_OK;
     c.output =
         ae_moment_path(options->output, name, dataset, model, options->layer, "float32", options->n_samples);
     c.checkpoint = c.output ? ae_format("%s.partial", c.output) : NULL;
-    if (!c.checkpoint) AE_TRY_GOTO(done, ae_no_memory());
+    c.lock_path = c.output ? ae_format("%s.lock", c.output) : NULL;
+    if (!c.checkpoint || !c.lock_path) AE_TRY_GOTO(done, ae_no_memory());
     if (!options->restart && ae_path_exists(c.output))
         AE_TRY_GOTO(done, ae_fail(AE_ERR_ARGUMENT,
                                   "'%s' is there already; use it, or collect anew (--restart) to replace it",
@@ -360,6 +365,9 @@ ae_status ae_moment_collect(ae_model *model, const ae_collect_options *options, 
     *path = c.output;
     c.output = NULL;
 done:
+    if (c.lock >= 0) ae_lock_release(c.lock_path, c.lock);
+    ae_free(c.lock_path);
+    ae_keys_free(c.keys);
     ae_free(c.output);
     ae_free(c.checkpoint);
     ae_free(c.chosen);

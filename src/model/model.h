@@ -64,11 +64,16 @@ ae_status ae_model_add_rank_one(ae_model *model, int layer, const float *u, cons
 /* Back to the stored weights, one layer. */
 void ae_model_restore_layer(ae_model *model, int layer);
 
-/* Keys (input of the second MLP matrix) of `layer` at every token of the sequences, none longer than n_ctx;
- * only what lies below is computed. *keys: [sum of lengths, d_mlp] in backend memory, release with
- * model->backend->release. */
-ae_status ae_model_keys(ae_model *model, int layer, const int32_t *const *ids, const int32_t *lengths,
-                        int32_t n_seqs, float **keys);
+/* Keys (input of the second MLP matrix) of a layer at every token, batch after batch in the same memory,
+ * which grows to what the largest batch so far needs. Only what lies below the keys is computed. */
+typedef struct ae_keys ae_keys;
+ae_status ae_keys_new(ae_model *model, int layer, ae_keys **out);
+void ae_keys_free(ae_keys *keys); // NULL is fine
+
+/* Of sequences none longer than n_ctx. *out: [sum of lengths, d_mlp] in backend memory, valid until the next
+ * call. */
+ae_status ae_keys_of(ae_keys *keys, const int32_t *const *ids, const int32_t *lengths, int32_t n_seqs,
+                     const float **out);
 
 /* Ids to text as the model's options say: the bytes as they are, or with the old clean-up of spaces. */
 ae_status ae_model_decode(const ae_model *model, const int32_t *ids, size_t n_ids, char **text,

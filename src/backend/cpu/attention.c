@@ -23,15 +23,22 @@ static size_t head_at(const ae_attention *a, int32_t row, size_t ld, int32_t hea
     return (size_t)row * ld + (size_t)head * (size_t)a->d_head;
 }
 
-/* x := e^(x - max) / sum over the first n, 0 from there to `width` */
-AE_SIMD_INLINE void softmax_row_body(float *x, int32_t n, int32_t width) {
-    float max = -INFINITY;
+/* x := e^(scale (x - max)) / sum over the first n, 0 from there to `width`; scale > 0 */
+AE_SIMD_INLINE void softmax_row_body(float *x, float scale, int32_t n, int32_t width) {
+    float max = -INFINITY, lane_max[AE_LANES];
     double sum[AE_LANES] = {0};
     int32_t j = 0;
-    for (; j < n; j++)
-        max = x[j] > max ? x[j] : max;
+    for (int32_t l = 0; l < AE_LANES; l++)
+        lane_max[l] = -INFINITY;
+    for (; j + AE_LANES <= n; j += AE_LANES)
+        for (int32_t l = 0; l < AE_LANES; l++)
+            lane_max[l] = x[j + l] > lane_max[l] ? x[j + l] : lane_max[l];
+    for (int32_t l = 0; j < n; j++, l++)
+        lane_max[l] = x[j] > lane_max[l] ? x[j] : lane_max[l];
+    for (int32_t l = 0; l < AE_LANES; l++)
+        max = lane_max[l] > max ? lane_max[l] : max;
     for (j = 0; j < n; j++)
-        x[j] = ae_exp(x[j] - max);
+        x[j] = ae_exp(scale * (x[j] - max));
     for (j = 0; j + AE_LANES <= n; j += AE_LANES)
         for (int32_t l = 0; l < AE_LANES; l++)
             sum[l] += (double)x[j + l];
@@ -39,13 +46,13 @@ AE_SIMD_INLINE void softmax_row_body(float *x, int32_t n, int32_t width) {
         sum[l] += (double)x[j];
     for (int32_t l = 1; l < AE_LANES; l++)
         sum[0] += sum[l];
-    float scale = (float)(1 / sum[0]);
+    float inverse = (float)(1 / sum[0]);
     for (j = 0; j < n; j++)
-        x[j] *= scale;
+        x[j] *= inverse;
     for (; j < width; j++)
         x[j] = 0;
 }
-AE_SIMD(softmax_row, (float *x, int32_t n, int32_t width), (x, n, width))
+AE_SIMD(softmax_row, (float *x, float scale, int32_t n, int32_t width), (x, scale, n, width))
 
 /* d := p (d - sum p d) scale: from the gradient of the probabilities to that of q·k */
 AE_SIMD_INLINE void score_gradient_body(float *d, const float *p, int32_t n, float scale) {
@@ -64,39 +71,39 @@ AE_SIMD_INLINE void score_gradient_body(float *d, const float *p, int32_t n, flo
 }
 AE_SIMD(score_gradient, (float *d, const float *p, int32_t n, float scale), (d, p, n, scale))
 
-/* out[rows, keys] = scale * x storeᵀ for one head: prefix and own rows side by side. */
-static void against_store(const ae_attention *a, const ae_seq *s, const block *b, int32_t head, float scale,
+/* out[rows, keys] = x storeᵀ for one head: prefix and own rows side by side. */
+static void against_store(ae_gemm *g, const ae_attention *a, const ae_seq *s, const block *b, int32_t head,
                           const float *x, size_t ldx, const float *store, float *out) {
     size_t ld = (size_t)a->n_head * (size_t)a->d_head;
     int32_t keys = keys_seen(s, b), own = keys - s->ctx_len;
     const float *rows = x + head_at(a, s->row + b->first, ldx, head);
-    ae_gemm_nt(b->n_rows, s->ctx_len, a->d_head, scale, rows, ldx, store + head_at(a, s->ctx_row, ld, head),
-               ld, out, (size_t)keys);
-    ae_gemm_nt(b->n_rows, own, a->d_head, scale, rows, ldx, store + head_at(a, s->own_row, ld, head), ld,
+    ae_gemm_nt(g, b->n_rows, s->ctx_len, a->d_head, rows, ldx, store + head_at(a, s->ctx_row, ld, head), ld,
+               out, (size_t)keys);
+    ae_gemm_nt(g, b->n_rows, own, a->d_head, rows, ldx, store + head_at(a, s->own_row, ld, head), ld,
                out + s->ctx_len, (size_t)keys);
 }
 
 /* out = x[rows, keys] store for one head. */
-static void over_store(const ae_attention *a, const ae_seq *s, const block *b, int32_t head, const float *x,
-                       const float *store, float *out, size_t ldout) {
+static void over_store(ae_gemm *g, const ae_attention *a, const ae_seq *s, const block *b, int32_t head,
+                       const float *x, const float *store, float *out, size_t ldout) {
     size_t ld = (size_t)a->n_head * (size_t)a->d_head;
     int32_t keys = keys_seen(s, b), own = keys - s->ctx_len;
     float *rows = out + head_at(a, s->row + b->first, ldout, head);
     for (int32_t r = 0; r < b->n_rows; r++)
         memset(rows + (size_t)r * ldout, 0, (size_t)a->d_head * sizeof *rows);
-    ae_gemm_nn(b->n_rows, a->d_head, s->ctx_len, x, (size_t)keys, store + head_at(a, s->ctx_row, ld, head),
+    ae_gemm_nn(g, b->n_rows, a->d_head, s->ctx_len, x, (size_t)keys, store + head_at(a, s->ctx_row, ld, head),
                ld, rows, ldout);
-    ae_gemm_nn(b->n_rows, a->d_head, own, x + s->ctx_len, (size_t)keys,
+    ae_gemm_nn(g, b->n_rows, a->d_head, own, x + s->ctx_len, (size_t)keys,
                store + head_at(a, s->own_row, ld, head), ld, rows, ldout);
 }
 
-static void probabilities(const ae_attention *a, const block *b, int32_t head, const float *q, size_t ldq,
-                          float *p) {
+static void probabilities(ae_gemm *g, const ae_attention *a, const block *b, int32_t head, const float *q,
+                          size_t ldq, float *p) {
     const ae_seq *s = &a->seqs[b->seq];
     int32_t keys = keys_seen(s, b);
-    against_store(a, s, b, head, a->scale, q, ldq, a->k, p);
+    against_store(g, a, s, b, head, q, ldq, a->k, p);
     for (int32_t r = 0; r < b->n_rows; r++)
-        softmax_row(p + (size_t)r * (size_t)keys, keys - b->n_rows + r + 1, keys);
+        softmax_row(p + (size_t)r * (size_t)keys, a->scale, keys - b->n_rows + r + 1, keys);
 }
 
 /* What both directions need: floats a block's matrix can have, and how many blocks there are. */
@@ -133,16 +140,22 @@ ae_status ae_cpu_attention(ae_backend *be, float *out, int32_t ldout, const floa
             blocks[n++] = block_at(a, i, first);
     size_t n_tasks = n_blocks * (size_t)a->n_head;
     int former = ae_cpu_library_threads(1);
-#pragma omp parallel for num_threads(be->n_threads) schedule(dynamic) if (n_tasks > 1)
-    for (size_t t = 0; t < n_tasks; t++) {
-        const block *b = &blocks[t / (size_t)a->n_head];
-        int32_t head = (int32_t)(t % (size_t)a->n_head);
+    ae_status status = AE_OK;
+#pragma omp parallel num_threads(be->n_threads) if (n_tasks > 1)
+    {
+        ae_gemm gemm = ae_gemm_begin();
         float *p = buffers + (size_t)omp_get_thread_num() * share;
-        probabilities(a, b, head, q, (size_t)ldq, p);
-        over_store(a, &a->seqs[b->seq], b, head, p, a->v, out, (size_t)ldout);
+#pragma omp for schedule(dynamic)
+        for (size_t t = 0; t < n_tasks; t++) {
+            const block *b = &blocks[t / (size_t)a->n_head];
+            int32_t head = (int32_t)(t % (size_t)a->n_head);
+            probabilities(&gemm, a, b, head, q, (size_t)ldq, p);
+            over_store(&gemm, a, &a->seqs[b->seq], b, head, p, a->v, out, (size_t)ldout);
+        }
+        ae_gemm_end(&gemm, &status);
     }
     ae_cpu_library_threads(former);
-    return AE_OK;
+    return ae_gemm_outcome(status);
 }
 
 typedef struct gradients {
@@ -153,18 +166,18 @@ typedef struct gradients {
 } gradients;
 
 /* One block's share; dk and dv of the sequence's rows up to the block's last are added to. */
-static void block_backward(const ae_attention *a, const block *b, int32_t head, const gradients *g, float *p,
-                           float *d) {
+static void block_backward(ae_gemm *gemm, const ae_attention *a, const block *b, int32_t head,
+                           const gradients *g, float *p, float *d) {
     const ae_seq *s = &a->seqs[b->seq];
     int32_t keys = keys_seen(s, b), fixed = s->ctx_len + s->past, added = keys - fixed;
-    probabilities(a, b, head, g->q, g->ldq, p);
-    against_store(a, s, b, head, 1.0f, g->dout, g->lddout, a->v, d);
+    probabilities(gemm, a, b, head, g->q, g->ldq, p);
+    against_store(gemm, a, s, b, head, g->dout, g->lddout, a->v, d);
     ae_gemm_tn(added, a->d_head, b->n_rows, p + fixed, (size_t)keys,
                g->dout + head_at(a, s->row + b->first, g->lddout, head), g->lddout,
                g->dv + head_at(a, s->row, g->lddv, head), g->lddv);
     for (int32_t r = 0; r < b->n_rows; r++)
         score_gradient(d + (size_t)r * (size_t)keys, p + (size_t)r * (size_t)keys, keys, a->scale);
-    over_store(a, s, b, head, d, a->k, g->dq, g->lddq);
+    over_store(gemm, a, s, b, head, d, a->k, g->dq, g->lddq);
     ae_gemm_tn(added, a->d_head, b->n_rows, d + fixed, (size_t)keys,
                g->q + head_at(a, s->row + b->first, g->ldq, head), g->ldq,
                g->dk + head_at(a, s->row, g->lddk, head), g->lddk);
@@ -182,21 +195,27 @@ ae_status ae_cpu_attention_backward(ae_backend *be, float *dq, int32_t lddq, flo
     g.ldq = (size_t)ldq;
     size_t n_tasks = (size_t)a->n_seqs * (size_t)a->n_head;
     int former = ae_cpu_library_threads(1);
+    ae_status status = AE_OK;
     // A sequence's blocks add to the same dk and dv: one thread does them, in order.
-#pragma omp parallel for num_threads(be->n_threads) schedule(dynamic) if (n_tasks > 1)
-    for (size_t t = 0; t < n_tasks; t++) {
-        int32_t seq = (int32_t)(t / (size_t)a->n_head), head = (int32_t)(t % (size_t)a->n_head);
-        const ae_seq *s = &a->seqs[seq];
+#pragma omp parallel num_threads(be->n_threads) if (n_tasks > 1)
+    {
+        ae_gemm gemm = ae_gemm_begin();
         float *p = (float *)scratch + (size_t)omp_get_thread_num() * 2 * share;
-        for (int32_t r = s->row; r < s->row + s->n_rows; r++) {
-            memset(dk + head_at(a, r, g.lddk, head), 0, (size_t)a->d_head * sizeof *dk);
-            memset(dv + head_at(a, r, g.lddv, head), 0, (size_t)a->d_head * sizeof *dv);
+#pragma omp for schedule(dynamic)
+        for (size_t t = 0; t < n_tasks; t++) {
+            int32_t seq = (int32_t)(t / (size_t)a->n_head), head = (int32_t)(t % (size_t)a->n_head);
+            const ae_seq *s = &a->seqs[seq];
+            for (int32_t r = s->row; r < s->row + s->n_rows; r++) {
+                memset(dk + head_at(a, r, g.lddk, head), 0, (size_t)a->d_head * sizeof *dk);
+                memset(dv + head_at(a, r, g.lddv, head), 0, (size_t)a->d_head * sizeof *dv);
+            }
+            for (int32_t first = 0; first < s->n_rows; first += BLOCK_ROWS) {
+                block b = block_at(a, seq, first);
+                block_backward(&gemm, a, &b, head, &g, p, p + share);
+            }
         }
-        for (int32_t first = 0; first < s->n_rows; first += BLOCK_ROWS) {
-            block b = block_at(a, seq, first);
-            block_backward(a, &b, head, &g, p, p + share);
-        }
+        ae_gemm_end(&gemm, &status);
     }
     ae_cpu_library_threads(former);
-    return AE_OK;
+    return ae_gemm_outcome(status);
 }

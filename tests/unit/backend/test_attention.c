@@ -1,6 +1,8 @@
 // backend: attention and its gradient, over shared prefixes, earlier rows and new rows.
 #include "check.h"
 
+#include "backend/cpu/matmul.h"
+
 /* A packed batch and the store that it attends to. */
 typedef struct batch {
     ae_seq seqs[8];
@@ -260,6 +262,20 @@ static void scratch_can_be_refused(void **state) {
                  "out of memory");
     assert_ok(be->attention(be, y, 4, x, 4, &a));
     assert_true(y[0] == 1 && y[3] == 4); // the first row sees itself only
+    // A product of a thread's own, where our kernels do it.
+    enum { ROWS = 64, D = 64 };
+    ae_random random = ae_random_stream(4, 98, 0);
+    float *q = random_floats(&random, ROWS * D, 1), *out = ae_alloc(ROWS * D, sizeof *out);
+    ae_seq long_one = {.n_rows = ROWS};
+    ae_attention large = {&long_one, 1, 1, D, 0.125f, q, q};
+    ae_memory_fail_at(2);
+    if (ae_cpu_has_avx512())
+        assert_fails(be->attention(be, out, D, q, D, &large), AE_ERR_MEMORY,
+                     "out of memory: the scratch of a thread's matrix product was refused");
+    ae_memory_fail_at(0);
+    assert_ok(be->attention(be, out, D, q, D, &large));
+    ae_free(out);
+    ae_free(q);
     a.n_seqs = 0;
     assert_ok(be->attention(be, NULL, 4, NULL, 4, &a));
     assert_ok(be->attention_backward(be, NULL, 4, NULL, 4, NULL, 4, NULL, 4, NULL, 4, &a));

@@ -1,6 +1,8 @@
 // backend: cross entropy, log softmax, KL divergence, second moments.
 #include "check.h"
 
+#include "backend/cpu/matmul.h"
+
 static const int32_t vocabularies[] = {1, 2, 3, 20, 65, 257, 2048, 2049, 50257};
 enum { N_VOCABULARIES = sizeof vocabularies / sizeof *vocabularies };
 
@@ -217,12 +219,12 @@ static void losses_do_not_depend_on_threads(void **state) {
 static void second_moment_adds_the_upper_triangle(void **state) {
     (void)state;
     ae_random random = ae_random_stream(3, 2, 0);
-    // 2100: more than one block
-    static const int32_t sizes[] = {1, 3, 20, 65, 257, 2100};
-    static const int32_t rows[] = {0, 1, 2, 33};
+    // Tiles are 512 by 128, and 2048 columns are transposed at a time, in squares of 16.
+    static const int32_t sizes[] = {1, 3, 20, 65, 127, 128, 129, 257, 515, 2100};
+    static const int32_t rows[] = {0, 1, 2, 16, 33};
     for (int b = 0; b < N_BACKENDS; b++)
-        for (int s = 0; s < 6; s++)
-            for (int r = 0; r < 4; r++) {
+        for (int s = 0; s < 10; s++)
+            for (int r = 0; r < 5; r++) {
                 ae_backend *be = make_backend(thread_counts[b]);
                 int32_t d = sizes[s], n_rows = rows[r], ldx = d + 3;
                 float *x = random_floats(&random, (size_t)n_rows * (size_t)ldx, 1);
@@ -239,8 +241,10 @@ static void second_moment_adds_the_upper_triangle(void **state) {
                             expected += term;
                             size += fabs(term);
                         }
-                        if (j < i) expected = 0, size = 0; // the lower triangle is not touched
-                        if (!(fabs(sum[at] - (double)at - expected) <= 1e-6 * size + 1e-9))
+                        if (j < i && sum[at] != (double)at)
+                            fail_msg("second_moment %d: [%d, %d] lies below the diagonal, but changed", d, i,
+                                     j);
+                        if (j >= i && !(fabs(sum[at] - (double)at - expected) <= 1e-6 * size + 1e-9))
                             fail_msg("second_moment %d: [%d, %d] grew by %g, expected %g", d, i, j,
                                      sum[at] - (double)at, expected);
                     }
@@ -258,6 +262,56 @@ static void second_moment_adds_the_upper_triangle(void **state) {
     be->destroy(be);
 }
 
+/* Many rows, whose products are summed in steps; the same bytes whatever the threads. */
+static void second_moment_does_not_depend_on_threads(void **state) {
+    (void)state;
+    enum { D = 650, ROWS = 700, LDX = D + 5 };
+    ae_random random = ae_random_stream(3, 3, 0);
+    float *x = random_floats(&random, ROWS * LDX, 1);
+    double *sums[N_BACKENDS];
+    for (int b = 0; b < N_BACKENDS; b++) {
+        ae_backend *be = make_backend(thread_counts[b]);
+        sums[b] = new_doubles(D * D);
+        assert_ok(be->second_moment(be, sums[b], x, LDX, ROWS, D));
+        assert_ok(
+            be->second_moment(be, sums[b], x + LDX, LDX, 3, D)); // a small batch in the large one's memory
+        assert_same_bytes(sums[0], sums[b], D * D * sizeof(double), "second_moment by other threads");
+        be->destroy(be);
+    }
+    for (int i = 0; i < D; i++)
+        for (int j = i; j < D; j++) {
+            double expected = 0;
+            for (int k = 0; k < ROWS; k++)
+                expected += (k >= 1 && k < 4 ? 2 : 1) * (double)x[k * LDX + i] * (double)x[k * LDX + j];
+            if (!(fabs(sums[0][i * D + j] - expected) <= 1e-6 * ROWS))
+                fail_msg("[%d, %d] is %.9g, expected %.9g", i, j, sums[0][i * D + j], expected);
+        }
+    for (int b = 0; b < N_BACKENDS; b++)
+        ae_free(sums[b]);
+    ae_free(x);
+}
+
+/* The product of a tile has memory of its own where our kernels do it. */
+static void second_moment_reports_lack_of_memory(void **state) {
+    (void)state;
+    enum { D = 100, ROWS = 40 };
+    ae_random random = ae_random_stream(3, 4, 0);
+    float *x = random_floats(&random, ROWS * D, 1);
+    double *sum = new_doubles(D * D);
+    ae_backend *be = make_backend(1);
+    ae_memory_fail_at(2);
+    if (ae_cpu_has_avx512())
+        assert_fails(be->second_moment(be, sum, x, D, ROWS, D), AE_ERR_MEMORY,
+                     "out of memory: the scratch of a thread's matrix product was refused");
+    else
+        assert_ok(be->second_moment(be, sum, x, D, ROWS, D));
+    ae_memory_fail_at(0);
+    assert_ok(be->second_moment(be, sum, x, D, ROWS, D));
+    be->destroy(be);
+    ae_free(sum);
+    ae_free(x);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(losses_and_their_gradients),
@@ -265,6 +319,8 @@ int main(void) {
         cmocka_unit_test(losses_take_infinities_no_rows_and_bad_targets),
         cmocka_unit_test(losses_do_not_depend_on_threads),
         cmocka_unit_test(second_moment_adds_the_upper_triangle),
+        cmocka_unit_test(second_moment_does_not_depend_on_threads),
+        cmocka_unit_test(second_moment_reports_lack_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

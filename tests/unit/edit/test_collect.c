@@ -106,6 +106,8 @@ static double *plain_sum(bench *b, const int *documents, int n, double *count) {
     double *sum = ae_alloc(TINY_MLP * TINY_MLP, sizeof *sum);
     assert_non_null(sum);
     *count = 0;
+    ae_keys *reader;
+    assert_ok(ae_keys_new(b->model, LAYER, &reader));
     for (int d = 0; d < n; d++) {
         char *text = document(documents[d]);
         int32_t *ids;
@@ -113,17 +115,17 @@ static double *plain_sum(bench *b, const int *documents, int n, double *count) {
         assert_ok(ae_encode(b->model, text, strlen(text), &ids, &n_ids));
         int32_t length = (int32_t)(n_ids < TINY_CTX ? n_ids : TINY_CTX);
         *count += length;
-        float *keys = NULL;
+        const float *keys = NULL;
         const int32_t *sequence = ids;
-        if (length > 0) assert_ok(ae_model_keys(b->model, LAYER, &sequence, &length, 1, &keys));
+        if (length > 0) assert_ok(ae_keys_of(reader, &sequence, &length, 1, &keys));
         for (int32_t t = 0; t < length; t++)
             for (int i = 0; i < TINY_MLP; i++)
                 for (int j = 0; j < TINY_MLP; j++)
                     sum[i * TINY_MLP + j] += (double)keys[t * TINY_MLP + i] * (double)keys[t * TINY_MLP + j];
-        b->model->backend->release(b->model->backend, keys);
         ae_free(ids);
         ae_free(text);
     }
+    ae_keys_free(reader);
     return sum;
 }
 

@@ -1,0 +1,15 @@
+/* base/lock.h: one process at a time. */
+#ifndef AE_BASE_LOCK_H
+#define AE_BASE_LOCK_H
+
+#include "base/error.h"
+
+/* Takes the lock whose file is `path` (made if it is not there), which holds the process's number.
+ * AE_ERR_BUSY where another process has it: "'<what>' is being worked on by process 123 ...". A process that
+ * dies gives it up. *file: for ae_lock_release. */
+ae_status ae_lock_take(const char *path, const char *what, int *file);
+
+/* Gives it up and removes its file. */
+void ae_lock_release(const char *path, int file);
+
+#endif
