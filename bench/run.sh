@@ -20,7 +20,7 @@ python=${PYTHON:-python3}
 repeats=${BENCH_REPEATS:-3}
 threads=${BENCH_THREADS:-$(nproc)}
 out=$build/bench
-export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}" # as the command sets it for itself
+export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-1000}" # as the command sets it for itself
 mkdir -p "$out" "$cache"
 
 if [ -n "${BENCH_TOKENIZER:-}" ]; then

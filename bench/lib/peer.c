@@ -36,6 +36,7 @@ bool bench_peer_start(bench_peer *peer, const char *python, const char *script, 
         close(to[1]);
         close(from[0]);
         unsetenv("OMP_WAIT_POLICY"); // torch with its own defaults
+        unsetenv("GOMP_SPINCOUNT");
         execlp(python, python, script, "--model", folder, "--threads", count, (char *)NULL);
         _exit(127);
     }

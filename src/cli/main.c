@@ -7,6 +7,7 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/cut_short.h"
 #include "cli/help.h"
 
 const ae_command *const ae_commands[] = {
@@ -75,6 +76,7 @@ static int run(const ae_command *command, int argc, char **argv) {
         code = AE_EXIT_OK;
     } else {
         ae_console_open(&console, command->name, common->json, common->quiet);
+        ae_tell_of_cut_files(common->json);
         code = right ? command->run(&console, values, &words) : ae_console_misuse(&console, "%s", problem);
         ae_console_close(&console);
     }
@@ -98,20 +100,33 @@ static int dispatch(int argc, char **argv) {
     return command ? run(command, argc - 1, argv + 1) : unknown_command(argv[1]);
 }
 
-// libgomp reads how its threads shall wait when it is loaded, before main. Its default, spinning, costs up to
-// twenty times the work itself on a machine that is busy otherwise (docs/performance.md): so the program
-// starts itself over, once, with threads that give way. Whoever has set a policy keeps it.
+// libgomp reads how its threads shall wait when it is loaded, before main. Its default, spinning for long, costs
+// up to twenty times the work itself on a machine that is busy otherwise, and sleeping at once up to twice the
+// work of a small model: so the program starts itself over, once, with threads that look a thousand times, some
+// microseconds, and then give way (docs/performance.md). Whoever has set a policy keeps it.
 static void give_way_when_waiting(char **argv) {
     if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
     char program[4096]; // by its own name, which is what `ps` then shows
     const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
     if (length <= 0) return; // where there is no /proc it only is slower
     program[length] = '\0';
-    if (setenv("OMP_WAIT_POLICY", "passive", 0) == 0) execv(program, argv);
+    if (setenv("GOMP_SPINCOUNT", "1000", 0) == 0) execv(program, argv);
+}
+
+// Jansson (2.14), short of memory, drops characters of what it reads without a word, and may then write
+// behind its own memory: so it is never told. Nothing is lost by ending: files are written whole or not at
+// all, whenever that is.
+static void *allocate_or_end(size_t size) {
+    void *memory = malloc(size);
+    if (memory || size == 0) return memory;
+    static const char text[] = "aedile: out of memory\n";
+    (void)!write(STDERR_FILENO, text, sizeof text - 1);
+    _exit(AE_EXIT_FAILURE);
 }
 
 int main(int argc, char **argv) {
     give_way_when_waiting(argv);
+    json_set_alloc_funcs(allocate_or_end, free);
     const int code = dispatch(argc, argv);
     // A result that did not reach its file is a failure, whatever went well before.
     if (fflush(stdout) != 0 || ferror(stdout)) {
