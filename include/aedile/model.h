@@ -48,7 +48,10 @@ typedef struct ae_model_info {
 AE_API ae_status ae_model_find(const char *name, char **folder);
 
 /* Opens a Hugging Face model folder (config.json; safetensors or torch .bin, sharded or not; tokenizer
- * files). `options` may be NULL. Free with ae_model_free. */
+ * files). `options` may be NULL. Free with ae_model_free. The weights stay in their files, mapped: who cuts
+ * one short meanwhile (in place; to replace it by another is safe) makes the next read of it end the process
+ * with SIGBUS, unless it has a handler, as the command `aedile` has. Who writes into one is found out before
+ * anything is kept: AE_ERR_IO. */
 AE_API ae_status ae_model_open(const char *folder, const ae_model_options *options, ae_model **out);
 AE_API void ae_model_free(ae_model *model); /* NULL is fine */
 AE_API const ae_model_info *ae_model_get_info(const ae_model *model);

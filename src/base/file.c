@@ -11,6 +11,8 @@
 
 #include "base/memory.h"
 
+enum { MAX_NAMES = 1000 }; // that are tried for a temporary file
+
 ae_status ae_map_open(const char *path, ae_map *out) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return ae_fail_errno(AE_ERR_IO, "cannot open '%s'", path);
@@ -76,34 +78,47 @@ ae_status ae_file_read(const char *path, size_t limit, char **text, size_t *leng
     return AE_OK;
 }
 
-ae_status ae_atomic_open(const char *path, ae_atomic_file *out) {
-    ae_atomic_file file = {.path = ae_strdup(path), .temporary = ae_format("%s.tmp-XXXXXX", path)};
-    if (!file.path || !file.temporary) {
-        ae_free(file.path);
-        ae_free(file.temporary);
-        return ae_no_memory();
-    }
-    int fd = mkostemp(file.temporary, O_CLOEXEC);
-    if (fd < 0) {
-        ae_status status = ae_fail_errno(AE_ERR_IO, "cannot write '%s'", path);
-        ae_free(file.path);
-        ae_free(file.temporary);
-        return status;
-    }
-    mode_t mask = umask(0); // mkostemp makes 0600; a finished file gets what the user's umask says
+// A file without a name, so that nothing stays of it when the process is killed; -1 where the file system has
+// no such files, or none could be given a name later.
+static int open_unnamed(const char *folder) {
+    if (access("/proc/self/fd", X_OK) != 0) return -1;
+    return open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
+}
+
+static int open_named(char *temporary) {
+    const int fd = mkostemp(temporary, O_CLOEXEC);
+    if (fd < 0) return -1;
+    const mode_t mask = umask(0); // mkostemp makes 0600; a finished file gets what the user's umask says
     umask(mask);
     (void)fchmod(fd, 0666 & ~mask);
-    file.stream = fdopen(fd, "w+b");
-    if (!file.stream) {
-        ae_status status = ae_fail_errno(AE_ERR_IO, "cannot write '%s'", path);
-        close(fd);
-        unlink(file.temporary);
-        ae_free(file.path);
-        ae_free(file.temporary);
-        return status;
+    return fd;
+}
+
+ae_status ae_atomic_open(const char *path, ae_atomic_file *out) {
+    ae_atomic_file file = {.path = ae_strdup(path)};
+    char *folder = ae_path_parent(path), *name = ae_format("%s.tmp-XXXXXX", path);
+    ae_status status = file.path && folder && name ? AE_OK : ae_no_memory();
+    int fd = status == AE_OK ? open_unnamed(folder) : -1;
+    if (status == AE_OK && fd < 0) {
+        fd = open_named(name);
+        if (fd < 0)
+            status = ae_fail_errno(AE_ERR_IO, "cannot write '%s'", path);
+        else {
+            file.temporary = name;
+            name = NULL;
+        }
     }
-    *out = file;
-    return AE_OK;
+    if (status == AE_OK && !(file.stream = fdopen(fd, "w+b"))) {
+        status = ae_fail_errno(AE_ERR_IO, "cannot write '%s'", path);
+        close(fd);
+    }
+    ae_free(folder);
+    ae_free(name);
+    if (status == AE_OK)
+        *out = file;
+    else
+        ae_atomic_abandon(&file);
+    return status;
 }
 
 void ae_atomic_abandon(ae_atomic_file *file) {
@@ -122,19 +137,40 @@ static ae_status sync_parent(const char *path) {
     return status;
 }
 
+// Gives an unnamed file its name at once where that is free, else a temporary one for the moment until it is
+// renamed: a link does not replace a file.
+static ae_status give_name(ae_atomic_file *file) {
+    char source[64];
+    snprintf(source, sizeof source, "/proc/self/fd/%d", fileno(file->stream));
+    if (linkat(AT_FDCWD, source, AT_FDCWD, file->path, AT_SYMLINK_FOLLOW) == 0) return AE_OK;
+    for (unsigned tries = 0; errno == EEXIST && tries < MAX_NAMES; tries++) {
+        char *name = ae_format("%s.tmp-%06x", file->path, ((unsigned)getpid() + tries) & 0xffffffu);
+        if (!name) return ae_no_memory();
+        if (linkat(AT_FDCWD, source, AT_FDCWD, name, AT_SYMLINK_FOLLOW) == 0) {
+            file->temporary = name;
+            return AE_OK;
+        }
+        ae_free(name);
+    }
+    return ae_fail_errno(AE_ERR_IO, "cannot write '%s'", file->path);
+}
+
 ae_status ae_atomic_commit(ae_atomic_file *file) {
     ae_status status = AE_OK;
     if (ferror(file->stream) || fflush(file->stream) != 0 || fsync(fileno(file->stream)) != 0)
         status = ae_fail_errno(AE_ERR_IO, "cannot write '%s'", file->path);
+    const bool is_new = !ae_path_exists(file->path);
+    if (status == AE_OK && !file->temporary) status = give_name(file);
     if (fclose(file->stream) != 0 && status == AE_OK)
         status = ae_fail_errno(AE_ERR_IO, "cannot write '%s'", file->path);
     file->stream = NULL;
-    if (status == AE_OK && rename(file->temporary, file->path) != 0)
+    if (status == AE_OK && file->temporary && rename(file->temporary, file->path) != 0)
         status = ae_fail_errno(AE_ERR_IO, "cannot write '%s'", file->path);
     if (status == AE_OK) {
         ae_free(file->temporary);
         file->temporary = NULL;
         status = sync_parent(file->path);
+        if (status != AE_OK && is_new) unlink(file->path); // what it replaced cannot be had back
     }
     ae_atomic_abandon(file);
     return status;
@@ -149,6 +185,18 @@ ae_status ae_atomic_write(const char *path, const void *bytes, size_t length) {
         return status;
     }
     return ae_atomic_commit(&file);
+}
+
+bool ae_write_all(int file, const void *bytes, size_t length) {
+    for (const char *at = bytes; length > 0;) {
+        const ssize_t n = write(file, at, length);
+        if (n < 0 && errno == EINTR) continue;
+        if (n == 0) errno = ENOSPC;
+        if (n <= 0) return false;
+        at += n;
+        length -= (size_t)n;
+    }
+    return true;
 }
 
 bool ae_path_exists(const char *path) {
@@ -223,6 +271,32 @@ void ae_folder_list_free(char **names, size_t count) {
     for (size_t i = 0; i < count; i++)
         ae_free(names[i]);
     ae_free(names);
+}
+
+// "name.tmp-aB3dE6", as a file is called while it is written.
+static bool is_half_written(const char *name) {
+    const char *mark = NULL;
+    for (const char *at = name; (at = strstr(at, ".tmp-")); at++)
+        mark = at;
+    return mark && strlen(mark) == strlen(".tmp-XXXXXX");
+}
+
+ae_status ae_folder_clear(const char *path) {
+    char **names = NULL;
+    size_t count = 0;
+    AE_TRY(ae_folder_list(path, &names, &count));
+    ae_status status = AE_OK;
+    for (size_t i = 0; i < count && status == AE_OK; i++) {
+        if (!is_half_written(names[i])) continue;
+        char *file = ae_path_join(path, names[i]);
+        if (!file)
+            status = ae_no_memory();
+        else if (unlink(file) != 0)
+            status = ae_fail_errno(AE_ERR_IO, "cannot remove the half-written '%s'", file);
+        ae_free(file);
+    }
+    ae_folder_list_free(names, count);
+    return status;
 }
 
 ae_status ae_folder_sync(const char *path) {

@@ -20,17 +20,23 @@ void ae_map_close(ae_map *map); // zeroed by this; a zeroed one is fine
  */
 ae_status ae_file_read(const char *path, size_t limit, char **text, size_t *length);
 
-/* A file that appears under its name complete or not at all: written to a private temporary file in the same
- * folder, flushed to disk and renamed by _commit; _abandon (or a crash) leaves the old file as it was. */
+/* A file that appears under its name complete or not at all: written to a private file in the same folder,
+ * flushed to disk and given its name by _commit; _abandon (or a crash) leaves the old file as it was. The
+ * private file has no name where the file system can do without, so that a crash leaves nothing; else it is
+ * "<path>.tmp-XXXXXX". */
 typedef struct ae_atomic_file {
     FILE *stream; // write here; errors are caught by _commit at the latest
-    char *path, *temporary;
+    char *path;
+    char *temporary; // NULL: has no name
 } ae_atomic_file;
 
 ae_status ae_atomic_open(const char *path, ae_atomic_file *out);
 ae_status ae_atomic_commit(ae_atomic_file *file); // releases `file` in any case
 void ae_atomic_abandon(ae_atomic_file *file);     // a zeroed or committed one is fine
 ae_status ae_atomic_write(const char *path, const void *bytes, size_t length); // all three in one
+
+/* write(2), again where it took less than all. False: errno says why. */
+bool ae_write_all(int file, const void *bytes, size_t length);
 
 bool ae_path_exists(const char *path);
 bool ae_path_is_folder(const char *path);
@@ -47,6 +53,10 @@ ae_status ae_folder_make(const char *path);
 /* Names in a folder, without "." and "..", sorted by byte value. Free with ae_folder_list_free. */
 ae_status ae_folder_list(const char *path, char ***names, size_t *count);
 void ae_folder_list_free(char **names, size_t count);
+
+/* Removes what killed writers left in the folder, the files "<name>.tmp-XXXXXX" of ae_atomic_open. For
+ * whoever knows that nobody writes there now. */
+ae_status ae_folder_clear(const char *path);
 
 /* Flushes the folder's own entries (after a rename or a removal in it). */
 ae_status ae_folder_sync(const char *path);

@@ -13,7 +13,8 @@ ae_status ae_json_parse(const char *name, const char *text, size_t length, json_
     json_t *value =
         json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
     if (!value) {
-        if (json_error_code(&error) == json_error_out_of_memory)
+        // Short of memory, jansson mostly fails without a word: what is wrong with a text it would say.
+        if (json_error_code(&error) == json_error_out_of_memory || !*error.text)
             return ae_fail(AE_ERR_MEMORY, "'%s': out of memory while reading JSON", name);
         return ae_fail(AE_ERR_FORMAT, "'%s' is not valid JSON: line %d, column %d: %s", name, error.line,
                        error.column, error.text);

@@ -2,14 +2,30 @@
 #include "edit/export_folder.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/memory.h"
+
+static const char lock_name[] = "aedile.lock", temporary_end[] = ".tmp-XXXXXX";
+
+static int remove_one(const char *path, const struct stat *info, int type, struct FTW *where) {
+    (void)info;
+    (void)type;
+    (void)where;
+    (void)remove(path);
+    return 0;
+}
+
+static void remove_folder(const char *path) {
+    (void)nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
 
 static ae_status check_free(const char *path) {
     struct stat info;
@@ -31,10 +47,62 @@ static ae_status check_free(const char *path) {
     return status;
 }
 
-static ae_status make_parent(const char *path) {
-    char *parent = ae_path_parent(path);
-    if (!parent) return ae_no_memory();
-    ae_status status = ae_folder_make(parent);
+// Takes the lock of a temporary folder: one that we made (`flags` O_CREAT), or one that we found. -1: it has
+// no lock's file, or another process holds it.
+static int take_lock(const char *temporary, int flags) {
+    char *path = ae_path_join(temporary, lock_name);
+    const int file = path ? open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0666) : -1;
+    ae_free(path);
+    if (file < 0 || flock(file, LOCK_EX | LOCK_NB) == 0) return file;
+    close(file);
+    return -1;
+}
+
+static bool is_temporary(const char *name, const char *base) {
+    const size_t length = strlen(base);
+    return strncmp(name, base, length) == 0 && strlen(name + length) == sizeof temporary_end - 1 &&
+           strncmp(name + length, temporary_end, strlen(".tmp-")) == 0;
+}
+
+// Removes what exports to this name left that were killed: a folder called like a temporary one is such only
+// if it holds a lock's file that nobody has locked.
+static ae_status remove_killed(const char *parent, const char *path) {
+    const char *slash = strrchr(path, '/');
+    char **names = NULL;
+    size_t count = 0;
+    // A folder that may be written but not read is no reason to stop.
+    if (ae_folder_list(parent, &names, &count) != AE_OK) return AE_OK;
+    ae_status status = AE_OK;
+    for (size_t i = 0; i < count && status == AE_OK; i++) {
+        if (!is_temporary(names[i], slash ? slash + 1 : path)) continue;
+        char *temporary = ae_path_join(parent, names[i]);
+        const int lock = temporary ? take_lock(temporary, 0) : -1;
+        if (!temporary) status = ae_no_memory();
+        if (lock >= 0) {
+            remove_folder(temporary);
+            close(lock);
+        } else if (temporary)
+            (void)rmdir(temporary); // one that is empty as yet; of others nothing is taken
+        ae_free(temporary);
+    }
+    ae_folder_list_free(names, count);
+    return status;
+}
+
+static ae_status make_temporary(ae_export_folder *folder) {
+    char *parent = ae_path_parent(folder->path), *temporary = ae_format("%s%s", folder->path, temporary_end);
+    ae_status status = parent && temporary ? ae_folder_make(parent) : ae_no_memory();
+    if (status == AE_OK) status = remove_killed(parent, folder->path);
+    if (status == AE_OK && !mkdtemp(temporary))
+        status = ae_fail_errno(AE_ERR_IO, "cannot make a folder beside '%s'", folder->path);
+    else if (status == AE_OK) {
+        folder->temporary = temporary;
+        temporary = NULL;
+        // Where files cannot be locked, nobody removes what he cannot lock: only a killed export's folder
+        // stays.
+        folder->lock = take_lock(folder->temporary, O_CREAT);
+    }
+    ae_free(temporary);
     ae_free(parent);
     return status;
 }
@@ -44,19 +112,9 @@ ae_status ae_export_folder_begin(const char *path, ae_export_folder *out) {
     while (length > 1 && path[length - 1] == '/')
         length--;
     if (length == 0) return ae_fail(AE_ERR_ARGUMENT, "the output's name is empty");
-    ae_export_folder folder = {.path = ae_strndup(path, length)};
+    ae_export_folder folder = {.path = ae_strndup(path, length), .lock = -1};
     ae_status status = folder.path ? check_free(folder.path) : ae_no_memory();
-    if (status == AE_OK) status = make_parent(folder.path);
-    if (status == AE_OK) {
-        char *temporary = ae_format("%s.tmp-XXXXXX", folder.path);
-        if (!temporary)
-            status = ae_no_memory();
-        else if (!mkdtemp(temporary)) {
-            status = ae_fail_errno(AE_ERR_IO, "cannot make a folder beside '%s'", folder.path);
-            ae_free(temporary);
-        } else
-            folder.temporary = temporary;
-    }
+    if (status == AE_OK) status = make_temporary(&folder);
     if (status == AE_OK)
         *out = folder;
     else
@@ -64,19 +122,23 @@ ae_status ae_export_folder_begin(const char *path, ae_export_folder *out) {
     return status;
 }
 
-static int remove_one(const char *path, const struct stat *info, int type, struct FTW *where) {
-    (void)info;
-    (void)type;
-    (void)where;
-    (void)remove(path);
-    return 0;
-}
-
 void ae_export_folder_abandon(ae_export_folder *folder) {
-    if (folder->temporary) (void)nftw(folder->temporary, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    if (!folder->path) return;
+    if (folder->temporary) remove_folder(folder->temporary);
+    if (folder->lock >= 0) close(folder->lock);
     ae_free(folder->temporary);
     ae_free(folder->path);
     *folder = (ae_export_folder){0};
+}
+
+// The finished folder holds no lock's file.
+static ae_status remove_lock(const ae_export_folder *folder) {
+    char *path = ae_path_join(folder->temporary, lock_name);
+    ae_status status = path ? AE_OK : ae_no_memory();
+    if (path && unlink(path) != 0 && errno != ENOENT)
+        status = ae_fail_errno(AE_ERR_IO, "cannot finish the folder '%s'", folder->path);
+    ae_free(path);
+    return status;
 }
 
 ae_status ae_export_folder_commit(ae_export_folder *folder) {
@@ -85,12 +147,15 @@ ae_status ae_export_folder_commit(ae_export_folder *folder) {
     (void)chmod(folder->temporary, 0777 & ~mask);
     char *parent = ae_path_parent(folder->path);
     ae_status status = parent ? ae_folder_sync(folder->temporary) : ae_no_memory();
+    if (status == AE_OK) status = remove_lock(folder);
     if (status == AE_OK && rename(folder->temporary, folder->path) != 0)
         status = ae_fail_errno(AE_ERR_IO, "cannot rename the finished folder to '%s'", folder->path);
     else if (status == AE_OK) {
-        ae_free(folder->temporary);
-        folder->temporary = NULL;
         status = ae_folder_sync(parent);
+        if (status == AE_OK || rename(folder->path, folder->temporary) != 0) {
+            ae_free(folder->temporary);
+            folder->temporary = NULL;
+        }
     }
     ae_free(parent);
     ae_export_folder_abandon(folder);
@@ -98,16 +163,17 @@ ae_status ae_export_folder_commit(ae_export_folder *folder) {
 }
 
 ae_status ae_export_file_open(const ae_export_folder *folder, const char *name, FILE **stream, char **path) {
-    char *full = ae_path_join(folder->temporary, name);
-    if (!full) return ae_no_memory();
-    FILE *opened = fopen(full, "wbe");
-    if (!opened) {
-        ae_status status = ae_fail_errno(AE_ERR_IO, "cannot write '%s'", full);
-        ae_free(full);
+    char *now = ae_path_join(folder->temporary, name), *later = ae_path_join(folder->path, name);
+    ae_status status = now && later ? AE_OK : ae_no_memory();
+    FILE *opened = status == AE_OK ? fopen(now, "wbe") : NULL;
+    if (status == AE_OK && !opened) status = ae_fail_errno(AE_ERR_IO, "cannot write '%s'", later);
+    ae_free(now);
+    if (status != AE_OK) {
+        ae_free(later);
         return status;
     }
     *stream = opened;
-    *path = full;
+    *path = later;
     return AE_OK;
 }
 

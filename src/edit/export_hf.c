@@ -340,8 +340,12 @@ static ae_status export_model(exporter *x, const char *output, double *error) {
     for (int layer = 0; layer < c->n_layer; layer++)
         if (x->model->layers[layer].edited) AE_TRY(check_rounding(x, layer, error));
     AE_TRY(ae_export_folder_begin(output, &x->folder));
-    AE_TRY(write_weights(x));
+    const ae_status status = write_weights(x);
+    // Writing from a base that was cut short meanwhile fails, too, but says "bad address".
+    if (status == AE_ERR_IO) AE_TRY(ae_checkpoint_check(x->model->checkpoint));
+    AE_TRY(status);
     AE_TRY(copy_others(x));
+    AE_TRY(ae_checkpoint_check(x->model->checkpoint));
     return ae_export_folder_commit(&x->folder);
 }
 

@@ -73,22 +73,26 @@ static ae_status fill_matrices(lora *x) {
     return AE_OK;
 }
 
-static ae_status write_file(const ae_export_folder *folder, const char *name, const void *bytes,
-                            size_t length) {
-    char *path = ae_path_join(folder->temporary, name);
-    if (!path) return ae_no_memory();
-    ae_status status = ae_atomic_write(path, bytes, length);
+// A text, then the tensors' bytes, as a file of the folder.
+static ae_status write_file(const ae_export_folder *folder, const char *name, const char *text, size_t length,
+                            const ae_tensor *tensors, size_t count) {
+    FILE *stream = NULL;
+    char *path = NULL;
+    AE_TRY(ae_export_file_open(folder, name, &stream, &path));
+    ae_status status = ae_export_write(stream, path, text, length);
+    for (size_t i = 0; i < count && status == AE_OK; i++)
+        status = ae_export_write(stream, path, tensors[i].data, tensors[i].n_bytes);
+    const ae_status closed = ae_export_file_close(stream, path);
+    if (status == AE_OK) status = closed;
     ae_free(path);
     return status;
 }
 
 static ae_status write_weights(const lora *x, const ae_export_folder *folder) {
     ae_tensor *tensors = ae_alloc(2 * x->n_targets, sizeof *tensors);
-    char *path = ae_path_join(folder->temporary, "adapter_model.safetensors");
     json_t *metadata = json_pack("{s:s}", "format", "pt");
-    ae_status status = tensors && path && metadata
-                           ? AE_OK
-                           : ae_fail(AE_ERR_MEMORY, "out of memory while writing an adapter");
+    ae_status status =
+        tensors && metadata ? AE_OK : ae_fail(AE_ERR_MEMORY, "out of memory while writing an adapter");
     size_t count = 0;
     const int64_t d_mlp = x->model->config.d_mlp, d_model = x->model->config.d_model;
     for (int layer = 0; layer < x->model->config.n_layer && status == AE_OK; layer++) {
@@ -107,9 +111,13 @@ static ae_status write_weights(const lora *x, const ae_export_folder *folder) {
                                        .n_bytes = (size_t)l->n * (size_t)d_model * sizeof *l->b,
                                        .data = l->b};
     }
-    if (status == AE_OK) status = ae_safetensors_write(path, tensors, count, metadata);
+    char *header = NULL;
+    size_t length = 0;
+    if (status == AE_OK) status = ae_safetensors_header(tensors, count, metadata, &header, &length);
+    if (status == AE_OK)
+        status = write_file(folder, "adapter_model.safetensors", header, length, tensors, count);
+    ae_free(header);
     json_decref(metadata);
-    ae_free(path);
     ae_free(tensors);
     return status;
 }
@@ -161,7 +169,8 @@ static ae_status write_config(const lora *x, const ae_export_folder *folder) {
             ae_fail(AE_ERR_ARGUMENT, "the base's name '%s' is not valid UTF-8, or memory is short", base);
     char *text = config ? ae_json_dump(config, 2) : NULL;
     if (config)
-        status = text ? write_file(folder, "adapter_config.json", text, strlen(text)) : ae_no_memory();
+        status =
+            text ? write_file(folder, "adapter_config.json", text, strlen(text), NULL, 0) : ae_no_memory();
     ae_free(text);
     json_decref(config);
     ae_free(base);

@@ -315,7 +315,10 @@ static ae_status open_folder(ae_journal *j, ae_model *model, bool create, bool r
                            j->folder);
         AE_TRY(prepare_folder(j->folder));
     }
-    if (!read_only) AE_TRY(take_lock(j));
+    if (!read_only) {
+        AE_TRY(take_lock(j));
+        AE_TRY(ae_folder_clear(j->folder));
+    }
     // Whoever held the lock before us may have made the journal meanwhile.
     if (!there && !has_journal(j->folder, &status) && status == AE_OK)
         status = ae_journal_base_create(j->folder, model);
@@ -498,6 +501,7 @@ static ae_status check_new(const ae_journal *j, ae_model *model, const ae_edit *
     char name[FILE_NAME];
     file_name(head->id, false, name);
     AE_TRY(ae_journal_check_model(j, model));
+    AE_TRY(ae_checkpoint_check(model->checkpoint));
     AE_TRY(check_entry(j, name, head->id, head, edit));
     for (int i = 0; i < edit->n_layers; i++)
         AE_TRY(check_layer(j, name, edit->layers[i].layer, edit->layers[i].module,

@@ -1,6 +1,5 @@
 #include "eval/event_log.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,9 +32,7 @@ void ae_event_log_free(ae_event_log *log) {
 // ---- lines -----------------------------------------------------------------------------------------
 
 static ae_status write_line(const ae_event_log *log, const char *line, size_t length) {
-    const ssize_t written = write(log->file, line, length);
-    if (written == (ssize_t)length) return AE_OK;
-    if (written >= 0) errno = ENOSPC; // a file takes a line whole, or has no room
+    if (ae_write_all(log->file, line, length)) return AE_OK;
     return ae_fail_errno(AE_ERR_IO, "cannot write '%s/%s'", log->folder->path, name);
 }
 

@@ -125,7 +125,7 @@ static ae_status take_lock(ae_run_folder *folder) {
     ae_free(path);
     char who[32];
     const int length = snprintf(who, sizeof who, "%ld\n", (long)getpid());
-    if (status == AE_OK && (ftruncate(file, 0) != 0 || pwrite(file, who, (size_t)length, 0) != length))
+    if (status == AE_OK && (ftruncate(file, 0) != 0 || !ae_write_all(file, who, (size_t)length)))
         status = ae_fail_errno(AE_ERR_IO, "the run '%s' cannot be written", folder->path);
     if (status == AE_OK)
         folder->lock = file;
@@ -144,30 +144,10 @@ static ae_status make_subfolder(const ae_run_folder *folder, const char *name) {
     return status;
 }
 
-// "name.tmp-aB3dE6", as a file is called while it is written.
-static bool is_half_written(const char *name) {
-    const char *mark = NULL;
-    for (const char *at = name; (at = strstr(at, ".tmp-")); at++)
-        mark = at;
-    return mark && strlen(mark) == strlen(".tmp-XXXXXX");
-}
-
 static ae_status clear(const ae_run_folder *folder, const char *name) {
     char *path = ae_run_folder_path(folder, "%s", name);
     if (!path) return ae_no_memory();
-    char **names = NULL;
-    size_t count = 0;
-    ae_status status = ae_path_is_folder(path) ? ae_folder_list(path, &names, &count) : AE_OK;
-    for (size_t i = 0; i < count && status == AE_OK; i++) {
-        if (!is_half_written(names[i])) continue;
-        char *file = ae_path_join(path, names[i]);
-        if (!file)
-            status = ae_no_memory();
-        else if (unlink(file) != 0)
-            status = ae_fail_errno(AE_ERR_IO, "cannot remove the half-written '%s'", file);
-        ae_free(file);
-    }
-    ae_folder_list_free(names, count);
+    const ae_status status = ae_path_is_folder(path) ? ae_folder_clear(path) : AE_OK;
     ae_free(path);
     return status;
 }
@@ -237,22 +217,11 @@ void ae_run_folder_close(ae_run_folder *folder) {
 
 // ---- writing ---------------------------------------------------------------------------------------
 
-static ae_status write_all(int file, const char *text, size_t length) {
-    while (length > 0) {
-        const ssize_t n = write(file, text, length);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return AE_ERR_IO;
-        text += n;
-        length -= (size_t)n;
-    }
-    return AE_OK;
-}
-
 static ae_status write_file(const char *temporary, const char *path, const char *text) {
     const int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (file < 0) return ae_fail_errno(AE_ERR_IO, "cannot write '%s'", temporary);
     ae_status status = AE_OK;
-    if (write_all(file, text, strlen(text)) != AE_OK || fsync(file) != 0)
+    if (!ae_write_all(file, text, strlen(text)) || fsync(file) != 0)
         status = ae_fail_errno(AE_ERR_IO, "cannot write '%s'", path);
     if (close(file) != 0 && status == AE_OK) status = ae_fail_errno(AE_ERR_IO, "cannot write '%s'", path);
     if (status == AE_OK && rename(temporary, path) != 0)

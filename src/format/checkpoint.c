@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -15,6 +16,7 @@ typedef struct weight_file {
     char *name;
     ae_safetensors *safetensors; // one of the two
     ae_torch_bin *torch_bin;
+    struct stat opened; // as it was when it was opened
 } weight_file;
 
 struct ae_checkpoint {
@@ -54,6 +56,8 @@ static ae_status add_file(ae_checkpoint *checkpoint, const char *name, bool safe
             AE_ERR_FORMAT,
             "'%s' is a Git LFS pointer, not the weights themselves: run 'git lfs pull' in its folder", path);
     ae_map_close(&map);
+    if (status == AE_OK && stat(path, &file->opened) != 0)
+        status = ae_fail_errno(AE_ERR_IO, "cannot read '%s'", path);
     if (status == AE_OK)
         status = safetensors ? ae_safetensors_open(path, &file->safetensors)
                              : ae_torch_bin_open(path, &file->torch_bin);
@@ -228,6 +232,30 @@ void ae_checkpoint_close(ae_checkpoint *checkpoint) {
     ae_free(checkpoint->tensors);
     ae_free(checkpoint->folder);
     ae_free(checkpoint);
+}
+
+// A file that was removed, or replaced by another of its name, is still mapped as it was.
+static bool was_written(const struct stat *then, const struct stat *now) {
+    return then->st_dev == now->st_dev && then->st_ino == now->st_ino &&
+           (then->st_size != now->st_size || then->st_mtim.tv_sec != now->st_mtim.tv_sec ||
+            then->st_mtim.tv_nsec != now->st_mtim.tv_nsec);
+}
+
+ae_status ae_checkpoint_check(const ae_checkpoint *checkpoint) {
+    ae_status status = AE_OK;
+    for (size_t i = 0; i < checkpoint->n_files && status == AE_OK; i++) {
+        char *path = ae_path_join(checkpoint->folder, checkpoint->files[i].name);
+        struct stat now;
+        if (!path)
+            status = ae_no_memory();
+        else if (stat(path, &now) == 0 && was_written(&checkpoint->files[i].opened, &now))
+            status = ae_fail(
+                AE_ERR_IO,
+                "'%s' was changed while it was in use: what was computed from it is not kept; run this again",
+                path);
+        ae_free(path);
+    }
+    return status;
 }
 
 size_t ae_checkpoint_count(const ae_checkpoint *checkpoint) {

@@ -12,6 +12,10 @@ typedef struct ae_checkpoint ae_checkpoint;
 ae_status ae_checkpoint_open(const char *folder, ae_checkpoint **out);
 void ae_checkpoint_close(ae_checkpoint *checkpoint); // NULL is fine
 
+/* AE_ERR_IO if somebody has written into a weight file since it was opened: its tensors are then another
+ * model's, or a mixture of two. For whoever is about to keep what was computed from them. */
+ae_status ae_checkpoint_check(const ae_checkpoint *checkpoint);
+
 size_t ae_checkpoint_count(const ae_checkpoint *checkpoint);
 const ae_tensor *ae_checkpoint_at(const ae_checkpoint *checkpoint, size_t index); // by file, then by offset
 const ae_tensor *ae_checkpoint_find(const ae_checkpoint *checkpoint, const char *name); // NULL: not there
