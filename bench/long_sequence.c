@@ -23,6 +23,14 @@ static void must(ae_status status, const char *what) {
     exit(1);
 }
 
+/* Of the fifty from `first` on. */
+static double median_of(const bench_samples *all, int first) {
+    bench_samples some = {.n = 0};
+    for (int i = first; i < first + 50; i++)
+        bench_add(&some, all->value[i]);
+    return bench_median(&some);
+}
+
 int main(int argc, char **argv) {
     static const struct option options[] = {
         {"threads", 1, NULL, 't'}, {"edits", 1, NULL, 'e'}, {NULL, 0, NULL, 0}};
@@ -55,34 +63,32 @@ int main(int argc, char **argv) {
     must(ae_dataset_open(data, NULL, &all, NULL, &records), "records");
     const ae_edit_options edit = {
         .hparams = &hparams, .templates = &templates, .moments = (const ae_moment *const *)&moment};
-    static bench_samples whole, evaluation, part;
+    static bench_samples whole, evaluation, count, kept;
     double memory[2] = {0};
     for (size_t i = 0; i < records->count; i++) {
         ae_edit *e = NULL;
         int id;
         const double start = ae_seconds();
         must(ae_edit_compute(model, &records->records[i].request, 1, &edit, NULL, &e), "edit");
+        const double computed = ae_seconds();
         must(ae_edit_apply(model, e), "apply");
         must(ae_journal_append(journal, model, e, &id), "append");
         bench_add(&whole, ae_seconds() - start);
+        bench_add(&kept, ae_seconds() - computed);
+        bench_add(&count, e->layers[0].n_steps);
         bench_add(&evaluation, e->seconds_optimise / e->layers[0].n_steps);
         ae_edit_free(e);
         if (i == 49) memory[0] = bench_anonymous();
     }
     memory[1] = bench_anonymous();
-    printf("\n%d edits in a sequence on %s, each applied and appended to a journal:\n\n", whole.n,
+    printf("\n%d edits in a sequence on %s, each applied and appended to a journal; medians:\n\n", whole.n,
            ae_model_get_info(model)->name);
-    printf("| edits | one edit, median | one evaluation of it | \n|---|---|---|\n");
-    for (int first = 0; first + 50 <= whole.n; first += 50) {
-        bench_samples evaluations = {.n = 0};
-        part.n = 0;
-        for (int i = first; i < first + 50; i++) {
-            bench_add(&part, whole.value[i]);
-            bench_add(&evaluations, evaluation.value[i]);
-        }
-        printf("| %d to %d | %.1f ms | %.2f ms |\n", first + 1, first + 50, 1e3 * bench_median(&part),
-               1e3 * bench_median(&evaluations));
-    }
+    printf("| edits | one edit | evaluations of it | one evaluation | applying and appending it "
+           "|\n|---|---|---|---|---|\n");
+    for (int first = 0; first + 50 <= whole.n; first += 50)
+        printf("| %d to %d | %.1f ms | %.0f | %.2f ms | %.2f ms |\n", first + 1, first + 50,
+               1e3 * median_of(&whole, first), median_of(&count, first), 1e3 * median_of(&evaluation, first),
+               1e3 * median_of(&kept, first));
     printf("\nAnonymous memory after 50 edits %.1f MB, after %d %.1f MB.\n", memory[0] * 1e-6, whole.n,
            memory[1] * 1e-6);
     ae_dataset_free(records);
