@@ -190,11 +190,15 @@ static char *collect(bench *b, const char *output) {
     return path;
 }
 
-static void open_moment(bench *b) {
+/* Where there are none they are collected, and the program starts over: it would be too large by then to tell
+ * how much memory its children take. */
+static void open_moment(bench *b, char **argv) {
     if (ae_moment_open(b->model, b->layer, &b->hparams, b->stats, 0, NULL, &b->moment) == AE_OK) return;
     fprintf(stderr, "speed: collecting second moments for %s, once\n", b->info->name);
     ae_free(collect(b, b->stats));
     must(ae_moment_open(b->model, b->layer, &b->hparams, b->stats, 0, NULL, &b->moment), "second moments");
+    execv("/proc/self/exe", argv);
+    stop_if(true, "cannot start over");
 }
 
 // ---- in fresh processes ----------------------------------------------------------------------------
@@ -766,7 +770,7 @@ static void measure_tasks(bench *b) {
 
 // ---- all of it -------------------------------------------------------------------------------------
 
-static void open_all(bench *b) {
+static void open_all(bench *b, char **argv) {
     const ae_model_options options = {.n_threads = b->threads};
     bench_samples load = {.n = 0};
     for (int r = 0; r < b->repeats; r++) {
@@ -783,7 +787,7 @@ static void open_all(bench *b) {
     snprintf(b->hparams.mom2_dataset, sizeof b->hparams.mom2_dataset, "text");
     make_templates(b);
     choose_documents(b);
-    open_moment(b);
+    open_moment(b, argv);
     printf("\n%s, %s, %.2f GB of weights, layer %d, %d threads; peaks measured just before: %.0f GFLOP/s, "
            "%.0f GB/s.\n\n",
            b->info->name, b->info->dtype, (double)b->info->n_bytes * 1e-9, b->layer, b->threads,
@@ -912,7 +916,7 @@ int main(int argc, char **argv) {
     if (!b.text || !b.counterfact || !b.glue) return usage();
     b.flops = bench_peak_flops(b.threads);
     b.bytes = bench_peak_bytes(b.threads);
-    open_all(&b);
+    open_all(&b, argv);
     if (wanted(&b, "fresh") && b.aedile) in_fresh_processes(&b, (double)b.info->n_bytes);
     start_peer(&b);
     if (wanted(&b, "edit")) measure_edit(&b);
