@@ -69,4 +69,4 @@ for shape in $shapes; do
     esac
     "$build/scaling" "$cache/$shape" --layer $layer --json "$out/scaling.jsonl" | tee -a "$out/scaling.md"
 done
-echo "bench: tables in $out; for docs/performance.md: bench/plot.py $out/scaling.jsonl" >&2
+echo "bench: tables in $out; pictures: bench/plot.py $out/scaling.jsonl" >&2
