@@ -100,10 +100,10 @@ static int dispatch(int argc, char **argv) {
     return command ? run(command, argc - 1, argv + 1) : unknown_command(argv[1]);
 }
 
-// libgomp reads how its threads shall wait when it is loaded, before main. Its default, spinning for long, costs
-// up to twenty times the work itself on a machine that is busy otherwise, and sleeping at once up to twice the
-// work of a small model: so the program starts itself over, once, with threads that look a thousand times, some
-// microseconds, and then give way (docs/performance.md). Whoever has set a policy keeps it.
+// libgomp reads how its threads shall wait when it is loaded, before main. Its default, spinning for long,
+// costs up to twenty times the work itself on a machine that is busy otherwise, and sleeping at once up to
+// twice the work of a small model: so the program starts itself over, once, with threads that look a thousand
+// times, some microseconds, and then give way (docs/performance.md). Whoever has set a policy keeps it.
 static void give_way_when_waiting(char **argv) {
     if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
     char program[4096]; // by its own name, which is what `ps` then shows
