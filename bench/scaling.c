@@ -25,6 +25,7 @@
 #include "base/json.h"
 #include "edit/capture.h"
 #include "edit/templates.h"
+#include "edits.h"
 #include "machine.h"
 #include "model/generate.h"
 #include "model/score.h"
@@ -51,28 +52,11 @@ typedef struct bench {
     ae_hparams hparams;
 } bench;
 
-static void stop_if(bool failed, const char *what) {
-    if (!failed) return;
-    fprintf(stderr, "scaling: %s: %s\n", what, ae_last_error());
-    exit(1);
-}
-
-static void must(ae_status status, const char *what) {
-    stop_if(status != AE_OK, what);
-}
-
-static bool wanted(const bench *b, const char *what) {
-    if (!b->only) return true;
-    const char *at = strstr(b->only, what);
-    const size_t n = strlen(what);
-    return at && (at == b->only || at[-1] == ',') && (at[n] == '\0' || at[n] == ',');
-}
-
 /* One line of the JSON file: `point` (its reference is taken over) with the model and the topic. */
 static void put_point(const bench *b, const char *topic, json_t *point) {
     json_t *line = json_pack("{s:s, s:s, s:s, s:i}", "model", b->name, "dtype", b->info->dtype, "topic",
                              topic, "threads", b->used);
-    stop_if(!line || !point || json_object_update(line, point) != 0, "a point: out of memory");
+    bench_stop_if(!line || !point || json_object_update(line, point) != 0, "a point: out of memory");
     char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(6));
     FILE *file = b->json ? fopen(b->json, "a") : NULL;
     if (b->json && (!file || !text || fprintf(file, "%s\n", text) < 0 || fclose(file) != 0)) {
@@ -84,95 +68,33 @@ static void put_point(const bench *b, const char *topic, json_t *point) {
     json_decref(point);
 }
 
-static void print_time(const bench_samples *s) {
-    const bool small = bench_median(s) < 0.1;
-    const double unit = small ? 1e3 : 1;
-    printf(" %.2f / %.2f %s |", unit * bench_median(s), unit * bench_least(s), small ? "ms" : "s");
-    fflush(stdout);
-}
-
 /* The model on so many threads; each time it is mapped anew, so every weight is read once here. */
 static void open_model(bench *b, int threads) {
     const ae_model_options options = {.n_threads = threads};
     ae_model_free(b->model);
-    must(ae_model_open(b->folder, &options, &b->model), "model");
-    must(ae_model_check_finite(b->model), "model");
+    bench_must(ae_model_open(b->folder, &options, &b->model), "model");
+    bench_must(ae_model_check_finite(b->model), "model");
     b->used = threads;
     b->info = ae_model_get_info(b->model);
     if (!b->name) b->name = ae_strdup(b->info->name); // the next model has its own
-    stop_if(!b->name, "name");
+    bench_stop_if(!b->name, "name");
     if (b->layer < 0) b->layer = b->info->default_layer;
-    must(ae_hparams_builtin(b->model, b->layer, &b->hparams), "hyperparameters");
+    bench_must(ae_hparams_builtin(b->model, b->layer, &b->hparams), "hyperparameters");
     b->hparams.mom2_adjustment = false;
     b->hparams.v_num_grad_steps = EVALUATIONS;
 }
 
 // ---- an edit ---------------------------------------------------------------------------------------
 
-// Four tokens of a text change with the value: about what half of CounterFact's prompts have.
-static const ae_request request = {
-    .prompt = "{} is located in", .subject = "The Louvre", .target_new = " Rome", .case_id = -1};
-
-/* The first is "{}", then in turn four and nine words of one text, beginning at every word: as the sampled
- * ones are, and no two begin alike. */
-static void make_templates(int count, ae_templates *out) {
-    static const char words[] =
-        "The next morning our committee agreed that every harbour town along this coast would open its old "
-        "market again before harvest ended. Nobody had asked for such generous terms, yet fishermen, bakers "
-        "and teachers signed at once and went home singing under clear autumn stars, where lanterns burned "
-        "until midnight";
-    *out = (ae_templates){.text = ae_alloc((size_t)count, sizeof *out->text), .count = (size_t)count};
-    stop_if(!out->text, "templates");
-    const char *from = words;
-    for (int i = 0; i < count; i++) {
-        const char *end = from;
-        for (int n = 0; n < (i % 2 ? 4 : 9) && end; n++)
-            end = strchr(end + 1, ' ');
-        out->text[i] = i == 0 ? ae_strdup("{}") : ae_format("%.*s. {}", end ? (int)(end - from) : 0, from);
-        stop_if(!out->text[i] || !end, "templates");
-        if (i > 0) from = strchr(from, ' ') + 1;
-    }
-    must(ae_templates_finish(out), "templates");
-}
-
-/* Rows of the texts that change with the value, and of which there are logits. */
-static void count_rows(const bench *b, const ae_templates *templates, int *rows, int *logits) {
-    ae_arena *arena = NULL;
-    ae_fact fact;
-    must(ae_arena_new(&arena), "arena");
-    must(ae_fact_build(b->model, &request, templates, b->hparams.fact_token, false, NULL, arena, &fact),
-         "texts");
-    *rows = 1; // the KL text's
-    *logits = fact.n_rewrites * fact.n_targets + 1;
-    for (int i = 0; i < fact.n_rewrites; i++)
-        *rows += fact.rewrites[i].n_ids - fact.rewrites[i].lookup;
-    ae_arena_free(arena);
-}
-
-typedef struct step_times {
-    double last;
-    bench_samples *seconds; // NULL: none are wanted
-} step_times;
-
-static bool note_step(void *user, const char *stage, double done, double total, const char *unit) {
-    step_times *t = user;
-    (void)total, (void)unit;
-    if (strcmp(stage, "optimising the value") != 0) return true;
-    const double now = ae_seconds();
-    if (done >= 1 && t->seconds) bench_add(t->seconds, now - t->last);
-    t->last = now;
-    return true;
-}
-
 static void time_edit(const bench *b, const ae_templates *templates, bench_samples *step,
                       bench_samples *keys) {
     const ae_edit_options options = {.hparams = &b->hparams, .templates = templates};
     *step = *keys = (bench_samples){.n = 0};
     for (int r = -1; r < b->repeats; r++) {
-        step_times times = {.seconds = r < 0 ? NULL : step};
-        const ae_hooks hooks = {.user = &times, .progress = note_step};
+        bench_steps times = {.seconds = r < 0 ? NULL : step};
+        const ae_hooks hooks = {.user = &times, .progress = bench_note_step};
         ae_edit *edit = NULL;
-        must(ae_edit_compute(b->model, &request, 1, &options, &hooks, &edit), "edit");
+        bench_must(ae_edit_compute(b->model, &bench_request, 1, &options, &hooks, &edit), "edit");
         if (r >= 0) bench_add(keys, edit->seconds_keys);
         ae_edit_free(edit);
     }
@@ -196,7 +118,7 @@ static void time_score(const bench *b, const int32_t *ids, int32_t n_ids, bool a
     for (int r = -1; r < b->repeats; r++) {
         double nll;
         const double start = ae_seconds();
-        must(ae_score_sequences(b->model, &scored, 1, &nll), "scoring");
+        bench_must(ae_score_sequences(b->model, &scored, 1, &nll), "scoring");
         if (r >= 0) bench_add(out, ae_seconds() - start);
     }
 }
@@ -209,7 +131,7 @@ static void time_generation(const bench *b, bench_samples *out) {
         ae_continuation sequence = {.prompt = prompt, .n_prompt = 8, .max_new = GENERATED, .ids = ids};
         const ae_continue_options greedy = {.top_k = 1, .temperature = 1, .stop_id = -1};
         const double start = ae_seconds();
-        must(ae_continue(b->model, &sequence, 1, &greedy), "generation");
+        bench_must(ae_continue(b->model, &sequence, 1, &greedy), "generation");
         if (r >= 0) bench_add(out, ae_seconds() - start);
     }
 }
@@ -220,17 +142,16 @@ static void measure_threads(bench *b) {
     static bench_samples seconds[4];
     static const char *const names[4] = {"step", "keys", "score", "generate"};
     ae_templates templates;
-    int rows, logits;
-    make_templates(TEMPLATES, &templates);
+    bench_make_templates(TEMPLATES, &templates);
     int32_t *ids = malloc((size_t)b->info->n_ctx * sizeof *ids);
-    stop_if(!ids, "tokens");
+    bench_stop_if(!ids, "tokens");
     some_tokens(b, ids, b->info->n_ctx);
-    count_rows(b, &templates, &rows, &logits);
+    const bench_rows rows = bench_count_rows(b->model, &b->hparams, &templates, &bench_request);
     printf(
         "\n## Threads\n\nA step: %d rows, %d of logits; scoring: every token of a text of %d; generating: %d "
         "tokens.\n\n| threads | a step | keys of an edit | scoring | generating | faster than on one |\n"
         "|---|---|---|---|---|---|\n",
-        rows, logits, b->info->n_ctx, GENERATED);
+        rows.changing, rows.logits, b->info->n_ctx, GENERATED);
     double one[4] = {NAN, NAN, NAN, NAN};
     for (int t = 0; t < b->n_threads; t++) {
         if (b->used != b->threads[t]) open_model(b, b->threads[t]);
@@ -241,7 +162,7 @@ static void measure_threads(bench *b) {
         for (int i = 0; i < 4; i++) {
             const double median = bench_median(&seconds[i]);
             if (b->used == 1) one[i] = median;
-            print_time(&seconds[i]);
+            bench_print_time(&seconds[i]);
             put_point(b, "threads",
                       json_pack("{s:s, s:f, s:f, s:i}", "what", names[i], "seconds", median, "least",
                                 bench_least(&seconds[i]), "n", seconds[i].n));
@@ -279,9 +200,9 @@ static void time_products(const bench *b, bool backward, int rows, float *in, fl
         for (int m = 0; m < MATRICES; m++) {
             const ae_weight *w = matrix_of(b, layer, m);
             const double start = ae_seconds();
-            must(backward ? be->linear_backward(be, out, w->n_in, in, w->n_out, w, rows, false)
-                          : be->linear(be, out, w->n_out, in, w->n_in, w, NULL, rows, false),
-                 "a product");
+            bench_must(backward ? be->linear_backward(be, out, w->n_in, in, w->n_out, w, rows, false)
+                                : be->linear(be, out, w->n_out, in, w->n_in, w, NULL, rows, false),
+                       "a product");
             if (n >= 0) bench_add(&seconds[m], ae_seconds() - start); // the first one makes scratch memory
         }
 }
@@ -298,8 +219,8 @@ static void measure_rows(bench *b) {
         if ((size_t)w->n_out > widest) widest = (size_t)w->n_out;
     }
     float *in, *out;
-    must(be->alloc(be, widest * MOST_ROWS, &in), "rows");
-    must(be->alloc(be, widest * MOST_ROWS, &out), "rows");
+    bench_must(be->alloc(be, widest * MOST_ROWS, &in), "rows");
+    bench_must(be->alloc(be, widest * MOST_ROWS, &out), "rows");
     for (size_t i = 0; i < widest * MOST_ROWS; i++)
         in[i] = (float)(i % 97) * 0.01f - 0.5f;
     printf("\n## Rows of a product\n\nGFLOP/s, median; %d threads; peaks measured just before: %.0f GFLOP/s, "
@@ -340,7 +261,7 @@ static void measure_tokens(bench *b) {
     static const char *const names[2] = {"pass", "score"};
     const int n_ctx = b->info->n_ctx;
     int32_t *ids = malloc((size_t)n_ctx * sizeof *ids);
-    stop_if(!ids, "tokens");
+    bench_stop_if(!ids, "tokens");
     some_tokens(b, ids, n_ctx);
     printf("\n## Tokens of a text\n\nOne text at once, %d threads.\n\n| tokens | one pass, logits at its end "
            "| a "
@@ -351,7 +272,7 @@ static void measure_tokens(bench *b) {
         for (int i = 0; i < 2; i++) {
             time_score(b, ids, n, i == 1, &seconds[i]);
             const double median = bench_median(&seconds[i]);
-            print_time(&seconds[i]);
+            bench_print_time(&seconds[i]);
             printf(" %.3f ms |", 1e3 * median / n);
             put_point(b, "tokens",
                       json_pack("{s:s, s:i, s:f, s:f, s:i}", "what", names[i], "tokens", n, "seconds", median,
@@ -373,14 +294,13 @@ static void measure_templates(bench *b) {
            b->used);
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         ae_templates templates;
-        int rows, logits;
-        make_templates(counts[i], &templates);
-        count_rows(b, &templates, &rows, &logits);
+        bench_make_templates(counts[i], &templates);
+        const bench_rows rows = bench_count_rows(b->model, &b->hparams, &templates, &bench_request);
         time_edit(b, &templates, &step, &keys);
-        printf("| %d | %d | %d |", counts[i], rows, logits);
-        print_time(&step);
-        print_time(&keys);
-        printf(" %.2f ms |\n", 1e3 * bench_median(&step) / rows);
+        printf("| %d | %d | %d |", counts[i], rows.changing, rows.logits);
+        bench_print_time(&step);
+        bench_print_time(&keys);
+        printf(" %.2f ms |\n", 1e3 * bench_median(&step) / rows.changing);
         const struct {
             const char *what;
             const bench_samples *seconds;
@@ -388,7 +308,7 @@ static void measure_templates(bench *b) {
         for (int w = 0; w < 2; w++)
             put_point(b, "templates",
                       json_pack("{s:s, s:i, s:i, s:i, s:f, s:f, s:i}", "what", both[w].what, "templates",
-                                counts[i], "rows", rows, "logit_rows", logits, "seconds",
+                                counts[i], "rows", rows.changing, "logit_rows", rows.logits, "seconds",
                                 bench_median(both[w].seconds), "least", bench_least(both[w].seconds), "n",
                                 both[w].seconds->n));
         ae_templates_free(&templates);
@@ -457,11 +377,11 @@ int main(int argc, char **argv) {
     open_model(&b, b.threads[0]);
     printf("# %s, %s, %.2f GB of weights, layer %d\n\n%s\n", b.name, b.info->dtype,
            (double)b.info->n_bytes * 1e-9, b.layer, machine);
-    if (wanted(&b, "threads")) measure_threads(&b);
+    if (bench_wanted(b.only, "threads")) measure_threads(&b);
     if (b.used != b.threads[b.n_threads - 1]) open_model(&b, b.threads[b.n_threads - 1]);
-    if (wanted(&b, "rows")) measure_rows(&b);
-    if (wanted(&b, "tokens")) measure_tokens(&b);
-    if (wanted(&b, "templates")) measure_templates(&b);
+    if (bench_wanted(b.only, "rows")) measure_rows(&b);
+    if (bench_wanted(b.only, "tokens")) measure_tokens(&b);
+    if (bench_wanted(b.only, "templates")) measure_templates(&b);
     ae_model_free(b.model);
     return 0;
 }

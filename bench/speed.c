@@ -34,6 +34,7 @@
 #include "eval/measure.h"
 #include "eval/task.h"
 #include "format/text_stream.h"
+#include "edits.h"
 #include "machine.h"
 #include "model/generate.h"
 #include "peer.h"
@@ -56,33 +57,7 @@ typedef struct bench {
     bool has_peer;
 } bench;
 
-static void stop_if(bool failed, const char *what) {
-    if (!failed) return;
-    fprintf(stderr, "speed: %s: %s\n", what, ae_last_error());
-    exit(1);
-}
-
-static void must(ae_status status, const char *what) {
-    stop_if(status != AE_OK, what);
-}
-
-static bool wanted(const bench *b, const char *what) {
-    if (!b->only) return true;
-    const char *at = strstr(b->only, what);
-    const size_t n = strlen(what);
-    return at && (at == b->only || at[-1] == ',') && (at[n] == '\0' || at[n] == ',');
-}
-
 // ---- what comes out --------------------------------------------------------------------------------
-
-static void print_time(const bench_samples *s) {
-    if (s->n == 0)
-        printf(" |");
-    else if (bench_median(s) < 0.1)
-        printf(" %.2f / %.2f ms |", 1e3 * bench_median(s), 1e3 * bench_least(s));
-    else
-        printf(" %.2f / %.2f s |", bench_median(s), bench_least(s));
-}
 
 /* One line of the table, and of the JSON file. `note`: what else there is to say. */
 static void row(const bench *b, const char *what, const bench_samples *ours, const bench_samples *theirs,
@@ -91,8 +66,8 @@ static void row(const bench *b, const char *what, const bench_samples *ours, con
     if (!theirs) theirs = &none;
     const double ratio = bench_median_ratio(ours, theirs);
     printf("| %s |", what);
-    print_time(ours);
-    print_time(theirs);
+    bench_print_time(ours);
+    bench_print_time(theirs);
     if (isnan(ratio))
         printf(" | %s |\n", note);
     else
@@ -116,35 +91,12 @@ static void row(const bench *b, const char *what, const bench_samples *ours, con
 
 // ---- what goes in ----------------------------------------------------------------------------------
 
-/* Made here, so that no model needs to be asked: what matters of a template is its length. */
 static void make_templates(bench *b) {
-    static const char words[] =
-        "The next morning the committee agreed that every harbour town along the coast would "
-        "open its old market again before the end of that long and quiet summer";
-    static const int lengths[2] = {4, 9}; // words: five and ten tokens with the first, which is not shown
-    ae_text list = {0};
-    must(ae_text_printf(&list, "[\"{}\""), "templates");
-    for (int l = 0; l < 2; l++)
-        for (int i = 0; i < 10; i++) {
-            const char *from = words;
-            for (int skip = 0; skip < i; skip++)
-                from = strchr(from, ' ') + 1;
-            const char *end = from;
-            for (int n = 0; n < lengths[l]; n++)
-                end = strchr(end + 1, ' ');
-            must(ae_text_printf(&list, ", \"%.*s. {}\"", (int)(end - from), from), "templates");
-        }
-    must(ae_text_printf(&list, "]"), "templates");
     char *path = ae_path_join(b->folder, "bench-templates.json");
-    must(ae_atomic_write(path, list.data, list.length), "templates");
-    must(ae_templates_load(path, &b->templates), "templates");
+    bench_make_templates(21, &b->templates);
+    bench_must(ae_templates_save(&b->templates, path), "templates");
     ae_free(path);
-    ae_free(list.data);
 }
-
-// Four tokens of a text change with the value: about what half of CounterFact's prompts have.
-static const ae_request one_request = {
-    .prompt = "{} is located in", .subject = "The Louvre", .target_new = " Rome", .case_id = -1};
 
 /* Enough text that the second moments are not singular: documents of --text with 1.2 d_mlp tokens in all. */
 static void choose_documents(bench *b) {
@@ -156,24 +108,24 @@ static void choose_documents(bench *b) {
     ae_text_stream *stream = NULL;
     ae_text out = {0};
     size_t n_tokens = 0;
-    must(ae_text_stream_open(&b->text, 1, &stream), "text");
+    bench_must(ae_text_stream_open(&b->text, 1, &stream), "text");
     while (n_tokens < (size_t)b->info->d_mlp * 12 / 10) {
         const char *text;
         size_t length, n_ids;
         int32_t *ids = NULL;
-        must(ae_text_stream_next(stream, &text, &length), "text");
-        stop_if(!text, "the text is too short");
-        must(ae_encode(b->model, text, length, &ids, &n_ids), "text");
+        bench_must(ae_text_stream_next(stream, &text, &length), "text");
+        bench_stop_if(!text, "the text is too short");
+        bench_must(ae_encode(b->model, text, length, &ids, &n_ids), "text");
         ae_free(ids);
         if (n_ids == 0) continue;
         n_tokens += n_ids < (size_t)b->info->n_ctx ? n_ids : (size_t)b->info->n_ctx;
         json_t *document = json_pack("{s:s%}", "text", text, length);
         char *line = json_dumps(document, JSON_COMPACT);
-        must(line ? ae_text_printf(&out, "%s\n", line) : AE_ERR_MEMORY, "text");
+        bench_must(line ? ae_text_printf(&out, "%s\n", line) : AE_ERR_MEMORY, "text");
         free(line);
         json_decref(document);
     }
-    must(ae_atomic_write(b->documents, out.data, out.length), "text");
+    bench_must(ae_atomic_write(b->documents, out.data, out.length), "text");
     ae_text_stream_close(stream);
     ae_free(out.data);
 }
@@ -186,7 +138,7 @@ static char *collect(bench *b, const char *output) {
                                   .name = b->info->name,
                                   .restart = true};
     char *path = NULL;
-    must(ae_moment_collect(b->model, &o, NULL, &path), "second moments");
+    bench_must(ae_moment_collect(b->model, &o, NULL, &path), "second moments");
     return path;
 }
 
@@ -196,9 +148,10 @@ static void open_moment(bench *b, char **argv) {
     if (ae_moment_open(b->model, b->layer, &b->hparams, b->stats, 0, NULL, &b->moment) == AE_OK) return;
     fprintf(stderr, "speed: collecting second moments for %s, once\n", b->info->name);
     ae_free(collect(b, b->stats));
-    must(ae_moment_open(b->model, b->layer, &b->hparams, b->stats, 0, NULL, &b->moment), "second moments");
+    bench_must(ae_moment_open(b->model, b->layer, &b->hparams, b->stats, 0, NULL, &b->moment),
+               "second moments");
     execv("/proc/self/exe", argv);
-    stop_if(true, "cannot start over");
+    bench_stop_if(true, "cannot start over");
 }
 
 // ---- in fresh processes ----------------------------------------------------------------------------
@@ -230,7 +183,7 @@ static void in_fresh_processes(bench *b, double weights) {
     snprintf(layer, sizeof layer, "%d", b->layer);
     snprintf(threads, sizeof threads, "%d", b->threads);
     char journal[] = "/tmp/aedile-bench-XXXXXX";
-    stop_if(!mkdtemp(journal), journal);
+    bench_stop_if(!mkdtemp(journal), journal);
     char *templates = ae_path_join(b->folder, "bench-templates.json");
     char *p = (char *)b->aedile, *f = (char *)b->folder;
     char *edit[] = {p,
@@ -241,11 +194,11 @@ static void in_fresh_processes(bench *b, double weights) {
                     "--threads",
                     threads,
                     "--prompt",
-                    (char *)one_request.prompt,
+                    (char *)bench_request.prompt,
                     "--subject",
-                    (char *)one_request.subject,
+                    (char *)bench_request.subject,
                     "--target",
-                    (char *)one_request.target_new,
+                    (char *)bench_request.target_new,
                     "--templates",
                     templates,
                     "--stats",
@@ -305,7 +258,7 @@ static bool at_first_step(void *user, const char *stage, double done, double tot
     if (strcmp(stage, "optimising the value") != 0 || done < 1) return true;
     char text[32];
     const int n = snprintf(text, sizeof text, "%.6f", ae_seconds() - first->start);
-    must(ae_atomic_write(first->path, text, (size_t)n), "first step");
+    bench_must(ae_atomic_write(first->path, text, (size_t)n), "first step");
     return false;
 }
 
@@ -315,35 +268,21 @@ static int run_first_step(bench *b, double start) {
     const ae_hooks hooks = {.user = &first, .progress = at_first_step};
     const ae_model_options options = {.n_threads = b->threads};
     char *templates = ae_path_join(b->folder, "bench-templates.json");
-    must(ae_model_open(b->folder, &options, &b->model), "model");
-    must(ae_hparams_builtin(b->model, b->layer, &b->hparams), "hyperparameters");
+    bench_must(ae_model_open(b->folder, &options, &b->model), "model");
+    bench_must(ae_hparams_builtin(b->model, b->layer, &b->hparams), "hyperparameters");
     snprintf(b->hparams.mom2_dataset, sizeof b->hparams.mom2_dataset, "text");
     b->hparams.mom2_n_samples = 0;
     b->stats = ae_path_join(b->folder, "bench-stats");
-    must(ae_moment_open(b->model, b->layer, &b->hparams, b->stats, 0, NULL, &b->moment), "second moments");
-    must(ae_templates_load(templates, &b->templates), "templates");
+    bench_must(ae_moment_open(b->model, b->layer, &b->hparams, b->stats, 0, NULL, &b->moment),
+               "second moments");
+    bench_must(ae_templates_load(templates, &b->templates), "templates");
     const ae_edit_options edit = {
         .hparams = &b->hparams, .templates = &b->templates, .moments = (const ae_moment *const *)&b->moment};
     ae_edit *out = NULL;
-    return ae_edit_compute(b->model, &one_request, 1, &edit, &hooks, &out) == AE_ERR_CANCELLED ? 0 : 1;
+    return ae_edit_compute(b->model, &bench_request, 1, &edit, &hooks, &out) == AE_ERR_CANCELLED ? 0 : 1;
 }
 
 // ---- an edit ---------------------------------------------------------------------------------------
-
-typedef struct step_times {
-    double last;
-    bench_samples seconds;
-} step_times;
-
-static bool note_step(void *user, const char *stage, double done, double total, const char *unit) {
-    step_times *t = user;
-    (void)total, (void)unit;
-    if (strcmp(stage, "optimising the value") != 0) return true;
-    const double now = ae_seconds();
-    if (done >= 1) bench_add(&t->seconds, now - t->last);
-    t->last = now;
-    return true;
-}
 
 static ae_edit_options edit_options(const bench *b) {
     return (ae_edit_options){
@@ -360,27 +299,17 @@ typedef struct step_work {
  */
 static step_work work_of_step(const bench *b, const ae_request *request) {
     const ae_config *c = &b->model->config;
-    ae_arena *arena = NULL;
-    ae_fact fact;
-    must(ae_arena_new(&arena), "arena");
-    must(ae_fact_build(b->model, request, &b->templates, b->hparams.fact_token, false, NULL, arena, &fact),
-         "texts");
-    step_work w = {.rows = 1, .out_rows = fact.n_rewrites * fact.n_targets + 1};
-    int longest = 0;
-    for (int i = 0; i < fact.n_rewrites; i++) {
-        w.rows += fact.rewrites[i].n_ids - fact.rewrites[i].lookup;
-        if (fact.rewrites[i].n_ids > longest) longest = fact.rewrites[i].n_ids;
-    }
+    const bench_rows rows = bench_count_rows(b->model, &b->hparams, &b->templates, request);
+    step_work w = {.rows = rows.changing, .out_rows = rows.logits};
     const double d = c->d_model, d_mlp = c->d_mlp, qkv = 3 * d * d, rest = d * d + 2 * d * d_mlp,
                  head = d * c->n_vocab;
     const int above = c->n_layer - 1 - b->layer;
     const double element = strcmp(b->info->dtype, "F32") == 0 ? 4 : 2;
     w.flops = 4 * (w.rows * (above * qkv + (above - 1) * rest) + w.out_rows * (rest + head));
     w.bytes = 2 * element * (above * (qkv + rest) + head);
-    const double padded = (double)(fact.n_rewrites + 1) * longest;
+    const double padded = (double)rows.n_texts * rows.longest;
     w.reference_flops =
         2 * padded * (c->n_layer * (qkv + rest) + head) + 2 * padded * (above * (qkv + rest) + head);
-    ae_arena_free(arena);
     return w;
 }
 
@@ -424,20 +353,21 @@ static void measure_edit(bench *b) {
         ae_free(npz);
     }
     for (int r = 0; r < b->repeats; r++) {
-        step_times times = {0};
-        const ae_hooks hooks = {.user = &times, .progress = note_step};
+        bench_samples each_step = {.n = 0};
+        bench_steps times = {.seconds = &each_step};
+        const ae_hooks hooks = {.user = &times, .progress = bench_note_step};
         const ae_edit_options options = edit_options(b);
         ae_edit *e = NULL;
         const double start = ae_seconds();
-        must(ae_edit_compute(b->model, &one_request, 1, &options, &hooks, &e), "edit");
+        bench_must(ae_edit_compute(b->model, &bench_request, 1, &options, &hooks, &e), "edit");
         bench_add(&ours[4], ae_seconds() - start);
         bench_add(&ours[0], e->seconds_keys);
         bench_add(&ours[1], e->seconds_solve);
         bench_add(&ours[2], e->seconds_optimise);
         bench_add(&ours[3], e->seconds_update);
-        bench_add(&ours[5], bench_median(&times.seconds));
+        bench_add(&ours[5], bench_median(&each_step));
         n_steps = e->layers[0].n_steps;
-        json_t *answer = b->has_peer ? bench_peer_ask(&b->peer, edit_question(b, &one_request)) : NULL;
+        json_t *answer = b->has_peer ? bench_peer_ask(&b->peer, edit_question(b, &bench_request)) : NULL;
         if (answer) {
             const json_t *seconds = json_object_get(answer, "seconds"),
                          *steps = json_object_get(answer, "step_seconds");
@@ -454,7 +384,7 @@ static void measure_edit(bench *b) {
         ae_edit_free(e);
     }
     char note[256];
-    const step_work w = work_of_step(b, &one_request);
+    const step_work w = work_of_step(b, &bench_request);
     const double roof = fmin(b->flops, b->bytes * w.flops / w.bytes), rate = w.flops / bench_median(&ours[5]);
     for (int i = 0; i < 5; i++) {
         snprintf(note, sizeof note, "%s", "");
@@ -482,7 +412,7 @@ static void measure_batch(bench *b) {
     ae_request requests[MAX_BATCH];
     ae_edit *alone[MAX_BATCH] = {NULL}, *together[MAX_BATCH] = {NULL};
     for (int i = 0; i < b->n_batch; i++)
-        requests[i] = (ae_request){.prompt = one_request.prompt,
+        requests[i] = (ae_request){.prompt = bench_request.prompt,
                                    .subject = subjects[i % N_SUBJECTS],
                                    .target_new = targets[i / 4 % 4],
                                    .case_id = -1};
@@ -492,13 +422,13 @@ static void measure_batch(bench *b) {
     const int repeats = b->repeats > 2 ? 2 : b->repeats;
     for (int r = 0; r < repeats; r++) {
         double start = ae_seconds();
-        must(ae_edit_compute(b->model, requests, (size_t)b->n_batch, &options, NULL, together),
-             "edits together");
+        bench_must(ae_edit_compute(b->model, requests, (size_t)b->n_batch, &options, NULL, together),
+                   "edits together");
         bench_add(&all, ae_seconds() - start);
         start = ae_seconds();
         for (int i = 0; i < b->n_batch; i++)
-            must(ae_edit_compute(b->model, &requests[i], 1, &options, NULL, &alone[i]),
-                 "edits one at a time");
+            bench_must(ae_edit_compute(b->model, &requests[i], 1, &options, NULL, &alone[i]),
+                       "edits one at a time");
         bench_add(&one, ae_seconds() - start);
         for (int i = 0; i < b->n_batch; i++) {
             const ae_layer_edit *x = &alone[i]->layers[0], *y = &together[i]->layers[0];
@@ -524,11 +454,11 @@ static void measure_batch(bench *b) {
 static json_t *documents_of(const bench *b) {
     ae_text_stream *stream = NULL;
     json_t *list = json_array();
-    must(ae_text_stream_open((const char *const *)&b->documents, 1, &stream), "text");
+    bench_must(ae_text_stream_open((const char *const *)&b->documents, 1, &stream), "text");
     for (;;) {
         const char *text;
         size_t length;
-        must(ae_text_stream_next(stream, &text, &length), "text");
+        bench_must(ae_text_stream_next(stream, &text, &length), "text");
         if (!text) break;
         json_array_append_new(list, json_stringn(text, length));
     }
@@ -563,13 +493,13 @@ static void measure_moments(bench *b) {
     enum { ROWS = 4096 };
     ae_backend *be = b->model->backend;
     float *x, *y;
-    must(be->alloc(be, (size_t)ROWS * (size_t)c->d_model, &x), "rows");
-    must(be->alloc(be, (size_t)ROWS * (size_t)c->d_mlp, &y), "rows");
+    bench_must(be->alloc(be, (size_t)ROWS * (size_t)c->d_model, &x), "rows");
+    bench_must(be->alloc(be, (size_t)ROWS * (size_t)c->d_mlp, &y), "rows");
     for (int r = 0; r < 5; r++) {
         const double start = ae_seconds();
-        must(be->linear(be, y, c->d_mlp, x, c->d_model, &b->model->layers[r % (b->layer + 1)].mlp_in, NULL,
-                        ROWS, false),
-             "linear");
+        bench_must(be->linear(be, y, c->d_mlp, x, c->d_model, &b->model->layers[r % (b->layer + 1)].mlp_in,
+                              NULL, ROWS, false),
+                   "linear");
         ceiling = fmax(ceiling, 2.0 * ROWS * c->d_model * c->d_mlp / (ae_seconds() - start));
     }
     be->release(be, x);
@@ -612,7 +542,7 @@ static void compare_pairs(const json_t *nll, size_t *at, const ae_pairs *ours, d
 static ae_dataset *open_cases(const bench *b) {
     const ae_dataset_options options = {.max_edits = N_CASES};
     ae_dataset *cases = NULL;
-    must(ae_dataset_open(b->counterfact, NULL, &options, NULL, &cases), "records");
+    bench_must(ae_dataset_open(b->counterfact, NULL, &options, NULL, &cases), "records");
     return cases;
 }
 
@@ -626,9 +556,9 @@ static void measure_case(bench *b) {
             const ae_record *record = &cases->records[i];
             ae_arena *arena = NULL;
             ae_case_measure m;
-            must(ae_arena_new(&arena), "arena");
+            bench_must(ae_arena_new(&arena), "arena");
             const double start = ae_seconds();
-            must(ae_measure_case(b->model, cases, i, NULL, false, 0, arena, &m), "case");
+            bench_must(ae_measure_case(b->model, cases, i, NULL, false, 0, arena, &m), "case");
             bench_add(&ours, ae_seconds() - start);
             json_t *prompts = json_array();
             char *prompt = filled(&record->request);
@@ -680,7 +610,8 @@ static void measure_generation(bench *b) {
         for (size_t i = 0; i < prompts->count; i++) {
             int32_t *ids = NULL;
             size_t n_ids;
-            must(ae_encode(b->model, prompts->items[i], strlen(prompts->items[i]), &ids, &n_ids), "prompt");
+            bench_must(ae_encode(b->model, prompts->items[i], strlen(prompts->items[i]), &ids, &n_ids),
+                       "prompt");
             all[i] = (ae_continuation){.prompt = ids,
                                        .n_prompt = (int32_t)n_ids,
                                        .max_new = GENERATED - (int32_t)n_ids,
@@ -688,7 +619,7 @@ static void measure_generation(bench *b) {
             all[i].ids = calloc(GENERATED, sizeof(int32_t));
             n_tokens += all[i].max_new;
         }
-        must(ae_continue(b->model, all, (int32_t)prompts->count, &options), "generation");
+        bench_must(ae_continue(b->model, all, (int32_t)prompts->count, &options), "generation");
         bench_add(&ours, ae_seconds() - start);
         json_t *texts = json_array();
         append(texts, prompts);
@@ -724,8 +655,8 @@ static void measure_tasks(bench *b) {
         ae_arena *arena = NULL;
         ae_task_result result;
         bench_samples ours = {.n = 0}, theirs = {.n = 0};
-        must(ae_task_load(path, AE_GLUE_COMPAT, NULL, &task), "task");
-        must(ae_arena_new(&arena), "arena");
+        bench_must(ae_task_load(path, AE_GLUE_COMPAT, NULL, &task), "task");
+        bench_must(ae_arena_new(&arena), "arena");
         if (b->task_examples > 0 && b->task_examples < task->n_examples) task->n_examples = b->task_examples;
         json_t *prompts = json_array();
         size_t step = task->n_examples / (task->n_examples < 4 * TASK_SHARE ? 4 : TASK_SHARE / 2);
@@ -736,7 +667,7 @@ static void measure_tasks(bench *b) {
             ae_free(prompt);
         }
         const double start = ae_seconds();
-        must(ae_task_evaluate(b->model, task, NULL, arena, &result), "task");
+        bench_must(ae_task_evaluate(b->model, task, NULL, arena, &result), "task");
         bench_add(&ours, (ae_seconds() - start) / (double)task->n_examples);
         json_t *answer = b->has_peer
                              ? bench_peer_ask(&b->peer, json_pack("{s:s, s:O, s:i}", "do", "glue", "prompts",
@@ -776,12 +707,12 @@ static void open_all(bench *b, char **argv) {
     for (int r = 0; r < b->repeats; r++) {
         ae_model_free(b->model);
         const double start = ae_seconds();
-        must(ae_model_open(b->folder, &options, &b->model), "model");
+        bench_must(ae_model_open(b->folder, &options, &b->model), "model");
         bench_add(&load, ae_seconds() - start);
     }
     b->info = ae_model_get_info(b->model);
     if (b->layer < 0) b->layer = b->info->default_layer;
-    must(ae_hparams_builtin(b->model, b->layer, &b->hparams), "hyperparameters");
+    bench_must(ae_hparams_builtin(b->model, b->layer, &b->hparams), "hyperparameters");
     b->hparams.v_num_grad_steps = STEPS;
     b->hparams.mom2_n_samples = 0;
     snprintf(b->hparams.mom2_dataset, sizeof b->hparams.mom2_dataset, "text");
@@ -804,7 +735,7 @@ static void start_peer(bench *b) {
         answer = bench_peer_ask(
             &b->peer, json_pack("{s:s, s:s}", "do", "logits", "prompt", "The Louvre is located in"));
         float *logits = malloc((size_t)b->info->n_vocab * sizeof *logits);
-        must(ae_logits(b->model, "The Louvre is located in", logits), "logits");
+        bench_must(ae_logits(b->model, "The Louvre is located in", logits), "logits");
         const json_int_t best = json_integer_value(json_object_get(answer, "argmax"));
         const double theirs = json_number_value(json_object_get(answer, "max"));
         if (!answer || fabs(theirs - (double)logits[best]) > 1e-2 * fabs(theirs)) {
@@ -917,15 +848,15 @@ int main(int argc, char **argv) {
     b.flops = bench_peak_flops(b.threads);
     b.bytes = bench_peak_bytes(b.threads);
     open_all(&b, argv);
-    if (wanted(&b, "fresh") && b.aedile) in_fresh_processes(&b, (double)b.info->n_bytes);
+    if (bench_wanted(b.only, "fresh") && b.aedile) in_fresh_processes(&b, (double)b.info->n_bytes);
     start_peer(&b);
-    if (wanted(&b, "edit")) measure_edit(&b);
-    if (wanted(&b, "case")) measure_case(&b);
-    if (wanted(&b, "generate")) measure_generation(&b);
-    if (wanted(&b, "moments")) measure_moments(&b);
-    if (wanted(&b, "tasks")) measure_tasks(&b);
+    if (bench_wanted(b.only, "edit")) measure_edit(&b);
+    if (bench_wanted(b.only, "case")) measure_case(&b);
+    if (bench_wanted(b.only, "generate")) measure_generation(&b);
+    if (bench_wanted(b.only, "moments")) measure_moments(&b);
+    if (bench_wanted(b.only, "tasks")) measure_tasks(&b);
     if (b.has_peer) bench_peer_stop(&b.peer);
-    if (wanted(&b, "batch")) measure_batch(&b);
+    if (bench_wanted(b.only, "batch")) measure_batch(&b);
     ae_moment_free(b.moment);
     ae_templates_free(&b.templates);
     ae_model_free(b.model);
