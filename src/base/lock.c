@@ -10,7 +10,7 @@
 
 #include "base/file.h"
 
-static ae_status is_taken(int file, const char *what) {
+ae_status ae_lock_is_taken(int file, const char *what) {
     char who[32] = "";
     const ssize_t length = pread(file, who, sizeof who - 1, 0);
     who[length > 0 ? length : 0] = '\0';
@@ -32,7 +32,7 @@ ae_status ae_lock_take(const char *path, const char *what, int *file) {
         if (opened < 0) return ae_fail_errno(AE_ERR_IO, "cannot write '%s'", path);
         ae_status status = AE_OK;
         if (flock(opened, LOCK_EX | LOCK_NB) != 0)
-            status = errno == EWOULDBLOCK ? is_taken(opened, what)
+            status = errno == EWOULDBLOCK ? ae_lock_is_taken(opened, what)
                                           : ae_fail_errno(AE_ERR_IO, "'%s' cannot be locked", path);
         else if (has_name(opened, path)) {
             char who[32];

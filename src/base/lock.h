@@ -9,6 +9,9 @@
  * dies gives it up. *file: for ae_lock_release. */
 ae_status ae_lock_take(const char *path, const char *what, int *file);
 
+/* That AE_ERR_BUSY, for whoever locks a file that is to stay: `file` is open, and holds the number. */
+ae_status ae_lock_is_taken(int file, const char *what);
+
 /* Gives it up and removes its file. */
 void ae_lock_release(const char *path, int file);
 

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/lock.h"
+
 static const char part[] = "aedile/part";
 
 // ---- names -----------------------------------------------------------------------------------------
@@ -102,15 +104,6 @@ ae_status ae_run_folder_next(const char *results, char **path) {
 
 // ---- the lock --------------------------------------------------------------------------------------
 
-static ae_status lock_is_taken(int file, const char *path) {
-    char who[32] = "";
-    const ssize_t length = pread(file, who, sizeof who - 1, 0);
-    who[length > 0 ? length : 0] = '\0';
-    who[strcspn(who, "\n")] = '\0';
-    return ae_fail(AE_ERR_BUSY, "'%s' is being worked on by %s%s: wait for it to end, or stop it", path,
-                   *who ? "process " : "another process", who);
-}
-
 // The lock's file says who has it; it is empty again when the run is given up in good order.
 static ae_status take_lock(ae_run_folder *folder) {
     char *path = ae_run_folder_path(folder, "aedile/lock");
@@ -120,7 +113,7 @@ static ae_status take_lock(ae_run_folder *folder) {
     if (file < 0)
         status = ae_fail_errno(AE_ERR_IO, "the run '%s' cannot be written ('%s')", folder->path, path);
     else if (flock(file, LOCK_EX | LOCK_NB) != 0)
-        status = errno == EWOULDBLOCK ? lock_is_taken(file, folder->path)
+        status = errno == EWOULDBLOCK ? ae_lock_is_taken(file, folder->path)
                                       : ae_fail_errno(AE_ERR_IO, "'%s' cannot be locked", path);
     ae_free(path);
     char who[32];

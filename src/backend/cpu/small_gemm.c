@@ -66,8 +66,22 @@ ae_status ae_gemm_outcome(ae_status status) {
     return ae_fail(status, "out of memory: the scratch of a thread's matrix product was refused");
 }
 
-static void avx512(ae_gemm *g, const ae_cpu_product *p) {
-    if (g->status == AE_OK) g->status = ae_cpu_avx512_matmul(&g->alone, p);
+/* c = a bᵀ, or c += a b */
+static void avx512(ae_gemm *g, bool transposed, int32_t m, int32_t n, int32_t k, const float *a, size_t lda,
+                   const float *b, size_t ldb, float *c, size_t ldc) {
+    if (g->status != AE_OK) return;
+    g->status = ae_cpu_avx512_matmul(&g->alone, &(ae_cpu_product){.n_rows = m,
+                                                                  .n_inner = k,
+                                                                  .n_cols = n,
+                                                                  .a = a,
+                                                                  .lda = (int32_t)lda,
+                                                                  .b = b,
+                                                                  .ldb = (int32_t)ldb,
+                                                                  .dtype = AE_F32,
+                                                                  .transposed = transposed,
+                                                                  .c = c,
+                                                                  .ldc = (int32_t)ldc,
+                                                                  .accumulate = !transposed});
 }
 
 void ae_gemm_nt(ae_gemm *g, int32_t m, int32_t n, int32_t k, const float *a, size_t lda, const float *b,
@@ -77,17 +91,7 @@ void ae_gemm_nt(ae_gemm *g, int32_t m, int32_t n, int32_t k, const float *a, siz
     if (small(wide ? SMALL_512 : SMALL, m, n, k))
         nt(m, n, k, a, lda, b, ldb, c, ldc);
     else if (wide)
-        avx512(g, &(ae_cpu_product){.n_rows = m,
-                                    .n_inner = k,
-                                    .n_cols = n,
-                                    .a = a,
-                                    .lda = (int32_t)lda,
-                                    .b = b,
-                                    .ldb = (int32_t)ldb,
-                                    .dtype = AE_F32,
-                                    .transposed = true,
-                                    .c = c,
-                                    .ldc = (int32_t)ldc});
+        avx512(g, true, m, n, k, a, lda, b, ldb, c, ldc);
     else
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, m, n, k, 1.0f, a, (blasint)lda, b, (blasint)ldb,
                     0.0f, c, (blasint)ldc);
@@ -100,17 +104,7 @@ void ae_gemm_nn(ae_gemm *g, int32_t m, int32_t n, int32_t k, const float *a, siz
     if (small(wide ? SMALL_512 : SMALL, m, n, k))
         add_rows(m, n, k, a, lda, 1, b, ldb, c, ldc);
     else if (wide)
-        avx512(g, &(ae_cpu_product){.n_rows = m,
-                                    .n_inner = k,
-                                    .n_cols = n,
-                                    .a = a,
-                                    .lda = (int32_t)lda,
-                                    .b = b,
-                                    .ldb = (int32_t)ldb,
-                                    .dtype = AE_F32,
-                                    .c = c,
-                                    .ldc = (int32_t)ldc,
-                                    .accumulate = true});
+        avx512(g, false, m, n, k, a, lda, b, ldb, c, ldc);
     else
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1.0f, a, (blasint)lda, b,
                     (blasint)ldb, 1.0f, c, (blasint)ldc);
