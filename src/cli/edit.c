@@ -1,6 +1,7 @@
 // aedile edit: one or more facts, from the request to the journal.
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/commands.h"
 #include "cli/edit_report.h"
@@ -18,7 +19,7 @@ typedef struct values {
     bool no_stats;
     const char *templates, *save_templates;
     uint64_t seed;
-    bool strict;
+    bool strict, resume;
     int64_t show;
 } values;
 
@@ -29,8 +30,11 @@ typedef struct work {
     ae_session session;
     bool new_journal; // to be made with the first edit: nothing is written before there is something to keep
     ae_request single, *loaded;
-    const ae_request *requests;
+    size_t n_loaded;
+    const ae_request *requests; // those to do
     size_t n_requests, n_done;
+    ae_request *rest; // with --resume: what the journal has not
+    size_t n_skipped;
     ae_hparams hparams;
     ae_templates templates;
     bool templates_saved;
@@ -48,6 +52,7 @@ static const char *find_misuse(const values *v) {
     if (!v->requests && !v->prompt) return "--prompt is missing (or --requests FILE)";
     if (!v->requests && !v->subject) return "--subject is missing";
     if (!v->requests && !v->target) return "--target is missing";
+    if (v->resume && !v->common.journal) return "--resume goes on with a journal: --journal DIR is missing";
     if (v->no_stats && (v->stats || v->ridge > 0)) return "--no-stats contradicts --stats and --ridge";
     if (v->samples.count > 1) return "--samples takes one number";
     if (v->layers.count > AE_MAX_EDIT_LAYERS) return "--layer: too many layers for one edit";
@@ -62,8 +67,9 @@ static ae_status load_requests(work *w) {
         w->n_requests = 1;
         return ae_request_check(&w->single);
     }
-    ae_status status = ae_requests_load(v->requests, &w->loaded, &w->n_requests);
+    ae_status status = ae_requests_load(v->requests, &w->loaded, &w->n_loaded);
     w->requests = w->loaded;
+    w->n_requests = w->n_loaded;
     for (size_t i = 0; i < w->n_requests && status == AE_OK; i++)
         status = ae_request_check(&w->requests[i]);
     return status;
@@ -113,11 +119,44 @@ static ae_status open_journal(work *w) {
     return AE_OK;
 }
 
+static bool same_request(const ae_request *a, const ae_request *b) {
+    return strcmp(a->prompt, b->prompt) == 0 && strcmp(a->subject, b->subject) == 0 &&
+           strcmp(a->target_new, b->target_new) == 0;
+}
+
+// Leaves out the requests that the journal has, reverted ones among them: each entry answers for one request,
+// so that what was asked for twice is done twice.
+static ae_status leave_out_done(work *w) {
+    ae_journal *journal = w->session.journal;
+    const size_t count = journal ? ae_journal_count(journal) : 0;
+    bool *answered = calloc(count + 1, sizeof *answered);
+    w->rest = calloc(w->n_requests, sizeof *w->rest);
+    ae_status status = answered && w->rest ? AE_OK : AE_ERR_MEMORY;
+    size_t n = 0;
+    for (size_t i = 0; i < w->n_requests && status == AE_OK; i++) {
+        bool found = false;
+        for (size_t k = 0; k < count && !found && status == AE_OK; k++) {
+            ae_journal_entry entry;
+            if (answered[k]) continue;
+            status = ae_journal_get(journal, k, &entry);
+            found = answered[k] = status == AE_OK && same_request(&entry.edit->request, &w->requests[i]);
+        }
+        if (!found) w->rest[n++] = w->requests[i];
+    }
+    free(answered);
+    w->n_skipped = w->n_requests - n;
+    w->requests = w->rest;
+    w->n_requests = n;
+    return status;
+}
+
 static ae_status prepare(work *w, const char *model) {
     ae_status status = load_requests(w);
     if (status == AE_OK) status = ae_session_open_model(model, &w->v->common, &w->session);
     if (status == AE_OK && w->v->name) status = ae_model_set_name(w->session.model, w->v->name);
     if (status == AE_OK) status = open_journal(w);
+    if (status == AE_OK && w->v->resume) status = leave_out_done(w);
+    if (status == AE_OK && w->n_requests == 0) return AE_OK;
     if (status == AE_OK) status = choose_hparams(w);
     if (status == AE_OK) status = open_moments(w);
     // Templates are those of the unedited model, so they come before the journal's edits.
@@ -235,12 +274,13 @@ static ae_status edit_one(work *w, const ae_request *request) {
 
 static json_t *work_document(const work *w) {
     const ae_model_info *model = ae_model_get_info(w->session.model);
-    return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:O, s:{s:f, s:f, s:f}}", "model",
+    return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:O, s:{s:f, s:f, s:f}}", "model",
                      ae_json_text(model->name), "folder", ae_json_text(model->folder), "journal",
                      ae_json_text(w->v->common.journal), "n_edits_before", (json_int_t)w->session.n_active,
-                     "n_requests", (json_int_t)w->n_requests, "n_done", (json_int_t)w->n_done, "edits",
-                     w->edits, "seconds", "load", w->session.seconds_load, "statistics",
-                     w->seconds_statistics, "templates", w->seconds_templates);
+                     "n_requests", (json_int_t)(w->n_requests + w->n_skipped), "n_skipped",
+                     (json_int_t)w->n_skipped, "n_done", (json_int_t)w->n_done, "edits", w->edits, "seconds",
+                     "load", w->session.seconds_load, "statistics", w->seconds_statistics, "templates",
+                     w->seconds_templates);
 }
 
 static int fail(work *w, ae_status status) {
@@ -258,6 +298,10 @@ static int fail(work *w, ae_status status) {
 static int finish(work *w) {
     if (w->console->json) return ae_console_document(w->console, work_document(w));
     char load[AE_SHORT_TEXT], statistics[AE_SHORT_TEXT], templates[AE_SHORT_TEXT];
+    if (w->n_skipped > 0)
+        printf("%zu of %zu requests were in the journal already\n", w->n_skipped,
+               w->n_skipped + w->n_requests);
+    if (w->n_requests == 0) return AE_EXIT_OK;
     printf("%zu edit%s; load %s, statistics %s, templates %s\n", w->n_done, w->n_done == 1 ? "" : "s",
            ae_text_seconds(w->session.seconds_load, load), ae_text_seconds(w->seconds_statistics, statistics),
            ae_text_seconds(w->seconds_templates, templates));
@@ -283,7 +327,8 @@ static int run(ae_console *console, const void *options, const ae_texts *words) 
     for (int i = 0; i < AE_MAX_EDIT_LAYERS; i++)
         ae_moment_free(w.moments[i]);
     ae_templates_free(&w.templates);
-    ae_requests_free(w.loaded, w.loaded ? w.n_requests : 0);
+    ae_requests_free(w.loaded, w.n_loaded);
+    free(w.rest);
     ae_session_close(&w.session);
     return code;
 }
@@ -330,6 +375,12 @@ static const ae_option options[] = {
      .help = "The folder of edits: those in it are applied first, new ones are added; made if it is not "
              "there. Without "
              "it the edit is shown and forgotten."},
+    {.name = "resume",
+     .kind = AE_OPTION_FLAG,
+     .offset = offsetof(values, resume),
+     .help = "Leave out the requests that the journal has already (prompt, subject and target; reverted "
+             "ones, too): "
+             "the same command again ends what was cut short."},
     {.name = "variant",
      .kind = AE_OPTION_CHOICE,
      .argument = "r-rome|rome|p-rome",

@@ -37,6 +37,7 @@ typedef struct binder {
     ae_model *model;
     const char *prefix; // what this checkpoint puts in front of tensor names: the table's prefix, or ""
     const char *folder;
+    int64_t vector_bytes; // of the vectors expanded so far
 } binder;
 
 static ae_status find_tensor(const binder *b, const char *prefix, const char *pattern, int layer, int n_dim,
@@ -72,12 +73,22 @@ static ae_status find_tensor(const binder *b, const char *prefix, const char *pa
     return AE_OK;
 }
 
-// A vector, expanded to fp32 once (biases and norms are small).
-static ae_status bind_vector(const binder *b, const char *prefix, const char *pattern, int layer, int32_t n,
+// A vector, expanded to fp32 once (biases and norms are small). Vectors of a torch archive may share one
+// storage, so that a small file could ask for any number of them: 16-bit vectors of their own come to twice
+// the files' bytes.
+static ae_status bind_vector(binder *b, const char *prefix, const char *pattern, int layer, int32_t n,
                              float **out) {
     const int64_t shape[1] = {n};
     const ae_tensor *t = NULL;
     AE_TRY(find_tensor(b, prefix, pattern, layer, 1, shape, &t));
+    const int64_t file_bytes = ae_checkpoint_bytes(b->model->checkpoint);
+    b->vector_bytes += n * (int64_t)sizeof(float);
+    if (b->vector_bytes > 4 * file_bytes)
+        return ae_fail(
+            AE_ERR_FORMAT,
+            "'%s': vectors up to tensor '%s' take %lld bytes, but the weight files have only %lld: its "
+            "tensors share their storage; save each tensor as its own",
+            b->folder, t->name, (long long)b->vector_bytes, (long long)file_bytes);
     float *values = ae_arena_alloc(b->model->arena, (size_t)n, sizeof *values);
     if (!values) return ae_no_memory();
     ae_tensor_to_float(t, 0, n, values);
@@ -96,7 +107,7 @@ static ae_status bind_matrix(const binder *b, const char *prefix, const char *pa
     return AE_OK;
 }
 
-static ae_status bind_layer(const binder *b, int layer, ae_layer_weights *w) {
+static ae_status bind_layer(binder *b, int layer, ae_layer_weights *w) {
     const ae_config *c = &b->model->config;
     const ae_arch *arch = c->arch;
     const int32_t d = c->d_model;
@@ -132,7 +143,7 @@ static ae_status bind_weights(ae_model *m, const char *folder) {
     snprintf(name, sizeof name, "%s%s", arch->prefix, arch->tensor.wte);
     const bool prefixed =
         ae_checkpoint_find(m->checkpoint, name) || !ae_checkpoint_find(m->checkpoint, arch->tensor.wte);
-    const binder b = {.model = m, .prefix = prefixed ? arch->prefix : "", .folder = folder};
+    binder b = {.model = m, .prefix = prefixed ? arch->prefix : "", .folder = folder};
 
     AE_TRY(bind_matrix(&b, b.prefix, arch->tensor.wte, 0, c->d_model, c->n_vocab, false, &m->wte, NULL));
     if (arch->tensor.wpe)

@@ -164,6 +164,24 @@ json_is edits.# 1
 json_is error.status AE_ERR_ARGUMENT
 works edits list --journal half --json
 json_is edits.# 1
+# Given again with --resume, what the journal has is left out: nothing is edited twice.
+cat >rest.json <<'END'
+[{"prompt": "The {} is in", "subject": "Sea", "target_new": "Rome"}, {"prompt": "The {} is in", "subject": "Lake", "target_new": "Paris"},
+ {"prompt": "The {} is in", "subject": "Lake", "target_new": "Paris"}]
+END
+works edit "$demo" --requests rest.json --layer 0 "${stats[@]}" --journal half --resume --json --show 0
+json_is n_requests 3
+json_is n_skipped 1
+json_is n_done 2 # what is asked for twice is done twice
+json_is edits.0.id 2
+json_is edits.0.request.subject Lake
+works edits revert 3 --journal half
+sum_of_journal=$(sha256sum half/*.safetensors)
+untouched_by works edit "$demo" --requests rest.json --layer 0 "${stats[@]}" --journal half --resume
+says '^3 of 3 requests were in the journal already$'
+[ "$sum_of_journal" = "$(sha256sum half/*.safetensors)" ] || die '--resume changed a journal that had everything'
+untouched_by fails_with 2 edit "$demo" --requests rest.json --layer 0 "${stats[@]}" --resume
+warns '^aedile: --resume goes on with a journal: --journal DIR is missing$'
 # One that is refused on sight is refused before anything is done.
 printf '[{"prompt": "The {} is in", "subject": "Sea", "target_new": "Rome"}, {"prompt": "no place", "subject": "s", "target_new": "a"}]' \
     >bad.json

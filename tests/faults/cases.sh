@@ -32,19 +32,12 @@ requests() { # N...: a file of these requests
 }
 
 edit_options=(--layer 0 --stats stats --dataset text --threads 1 --show 0)
-journal_entries() { find . -path "./$1/[0-9]*.safetensors" | wc -l; }
 
 next_command() {
-    local done_before
     case $1 in
     edit | edit_more)
-        # The journal says what is done: a user asks for the rest.
-        done_before=$(journal_entries now/edits)
-        [ "$1" = edit ] || done_before=$((done_before - 2))
-        command=()
-        [ "$done_before" -ge 2 ] && return
-        requests $(seq $((done_before + 1)) 2) >now/requests.json
-        command=(edit "$demo" --requests requests.json --journal edits "${edit_options[@]}")
+        requests 1 2 >now/requests.json
+        command=(edit "$demo" --requests requests.json --journal edits --resume "${edit_options[@]}")
         [ "$1" != edit ] || command+=(--save-templates templates.json)
         ;;
     revert)
