@@ -1,8 +1,9 @@
 /* compare_runs.h: are two runs' folders the same, byte for byte, but for times?
  *
- * Times are: members "time" and "created", and those whose names begin with "seconds", wherever they stand;
- * "run_dir", which says where the run lies, is left out with them. A journal entry holds them inside, and a
- * digest over them: it is read, its times are set to nothing, and it is written again before it is compared.
+ * Times are: members "time" and "created", the "digest" of a file that holds one, and those whose names begin
+ * with "seconds", wherever they stand; "run_dir", which says where the run lies, is left out with them. A
+ * journal entry holds them inside, and a digest over them: it is read, its times are set to nothing, and it
+ * is written again before it is compared.
  */
 #ifndef AE_TEST_COMPARE_RUNS_H
 #define AE_TEST_COMPARE_RUNS_H
@@ -18,7 +19,8 @@
 /* Is this, behind its opening quote, the name of a time, or of where the run lies? */
 static inline bool compare_is_time(const char *name) {
     return strncmp(name, "time\":", 6) == 0 || strncmp(name, "created\":", 9) == 0 ||
-           strncmp(name, "seconds", 7) == 0 || strncmp(name, "run_dir\":", 9) == 0;
+           strncmp(name, "seconds", 7) == 0 || strncmp(name, "digest\":", 8) == 0 ||
+           strncmp(name, "run_dir\":", 9) == 0;
 }
 
 /* JSON as it stands in the file, each of those values replaced by 0. */

@@ -1,6 +1,7 @@
 #include "edit/capture.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "model/packing.h"
@@ -176,10 +177,17 @@ done:
     return status;
 }
 
-static ae_status check_finite(ae_model *m, const double *values, int32_t n, const char *what) {
-    for (int32_t i = 0; i < n; i++)
-        if (!isfinite(values[i])) return ae_model_blame(m, what);
-    return AE_OK;
+// What came of a text at its lookup index must be finite.
+static ae_status check_finite(const ae_capture *c, const ae_fact *fact, const ae_sequence *text,
+                              const float *values, int32_t n, const char *name) {
+    int32_t i = 0;
+    while (i < n && isfinite(values[i]))
+        i++;
+    if (i == n) return AE_OK;
+    char what[160];
+    snprintf(what, sizeof what, "the %s of subject '%.80s' at layer %d, element %d,", name,
+             fact->request->subject, c->layer, i);
+    return ae_model_blame_at(c->m, what, text->ids, text->lookup + 1);
 }
 
 // The facts' means and bare vectors from keys[n_seqs, d_mlp] and values[n_seqs, d_model].
@@ -194,6 +202,8 @@ static ae_status fill_facts(ae_capture *c, const float *keys, const float *value
         if (!fact->key_mean || !fact->key_bare || !fact->value_mean || !fact->target_init)
             return ae_no_memory();
         for (int32_t i = 0; i < fact->n_rewrites; i++, keys += d_mlp, values += d) {
+            AE_TRY(check_finite(c, fact, &fact->rewrites[i], keys, d_mlp, "key"));
+            AE_TRY(check_finite(c, fact, &fact->rewrites[i], values, d, "value"));
             for (int32_t j = 0; j < d_mlp; j++)
                 fact->key_mean[j] += (double)keys[j] / fact->n_rewrites;
             for (int32_t j = 0; j < d; j++)
@@ -201,16 +211,14 @@ static ae_status fill_facts(ae_capture *c, const float *keys, const float *value
         }
         keys += d_mlp; // the KL text's
         values += d;
+        AE_TRY(check_finite(c, fact, &fact->bare, keys, d_mlp, "key"));
+        AE_TRY(check_finite(c, fact, &fact->bare, values, d, "value"));
         for (int32_t j = 0; j < d_mlp; j++)
             fact->key_bare[j] = keys[j];
         for (int32_t j = 0; j < d; j++)
             fact->target_init[j] = values[j];
         keys += d_mlp;
         values += d;
-        AE_TRY(check_finite(c->m, fact->key_mean, d_mlp, "a key"));
-        AE_TRY(check_finite(c->m, fact->key_bare, d_mlp, "a key"));
-        AE_TRY(check_finite(c->m, fact->value_mean, d, "a value"));
-        AE_TRY(check_finite(c->m, fact->target_init, d, "a value"));
     }
     return AE_OK;
 }

@@ -1,5 +1,6 @@
 // Collecting second moments over text: documents are chosen, packed into batches, and their keys' products
 // summed.
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -222,6 +223,37 @@ static ae_status write_output(collector *c) {
 
 // ---- collecting ------------------------------------------------------------------------------------
 
+// A key that is not finite must not get into the sums, nor they into a checkpoint.
+static ae_status check_keys(const collector *c, const float *keys, const int32_t *const *ids,
+                            const int32_t *lengths) {
+    int64_t bad = -1;
+    AE_TRY(c->model->backend->all_finite(c->model->backend, keys, c->n_ids * (size_t)c->done.n, &bad));
+    if (bad < 0) return AE_OK;
+    const size_t token = (size_t)bad / (size_t)c->done.n;
+    size_t i = 0;
+    while (i + 1 < c->n_documents && c->starts[i + 1] <= token)
+        i++;
+    char what[120]; // which of those between are empty is not known here
+    snprintf(what, sizeof what, "a key at layer %d, near document %" PRId64 " of those chosen,",
+             c->options->layer, c->done.n_documents + (int64_t)i + 1);
+    return ae_model_blame_at(c->model, what, ids[i], lengths[i]);
+}
+
+// No sum of products is larger than the larger one of the two sums of squares: looking at these is enough.
+// The file holds float32, and so does a batch's product, whose overflow is in the sums by now.
+static ae_status check_sums(const collector *c) {
+    for (size_t i = 0, n = (size_t)c->done.n; i < n; i++) {
+        const double sum = c->done.sum[i * n + i];
+        if (!(sum <= (double)FLT_MAX / 2))
+            return ae_fail(AE_ERR_NUMERIC,
+                           "layer %d: the sum of squares of the keys' entry %zu over %" PRId64
+                           " tokens is %g, too large for float32: the keys of '%s' are out of all proportion",
+                           c->options->layer, i, c->done.n_tokens + (int64_t)c->n_ids, sum,
+                           c->model->info.name);
+    }
+    return AE_OK;
+}
+
 static ae_status add_keys(collector *c) {
     ae_model *model = c->model;
     ae_backend *be = model->backend;
@@ -237,12 +269,9 @@ static ae_status add_keys(collector *c) {
     }
     if (status == AE_OK && !c->keys) status = ae_keys_new(model, c->options->layer, &c->keys);
     if (status == AE_OK) status = ae_keys_of(c->keys, ids, lengths, n_sequences, &keys);
-    if (status == AE_OK) {
-        int64_t bad = -1;
-        status = be->all_finite(be, keys, c->n_ids * (size_t)c->done.n, &bad);
-        if (status == AE_OK && bad >= 0) status = ae_model_blame(model, "a key of the text");
-    }
+    if (status == AE_OK) status = check_keys(c, keys, ids, lengths);
     if (status == AE_OK) status = be->second_moment(be, c->done.sum, keys, c->done.n, n_rows, c->done.n);
+    if (status == AE_OK) status = check_sums(c);
     ae_free(lengths);
     ae_free(ids);
     return status;

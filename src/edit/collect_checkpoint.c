@@ -1,6 +1,7 @@
 #include "edit/collect_checkpoint.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,6 +117,11 @@ static ae_status read_open(ae_collected *c, const char *path, const ae_safetenso
     if (!says(metadata, "sum_sha256", sha256))
         return ae_fail(AE_ERR_FORMAT,
                        "checkpoint '%s' is damaged: its sums do not have the digest noted for them", path);
+    for (int i = 0; i < c->n; i++)
+        for (int j = i; j < c->n; j++)
+            if (!isfinite(c->sum[(size_t)i * (size_t)c->n + (size_t)j]))
+                return ae_fail(AE_ERR_NUMERIC, "checkpoint '%s' holds a sum that is %g, at [%d, %d]", path,
+                               c->sum[(size_t)i * (size_t)c->n + (size_t)j], i, j);
     return AE_OK;
 }
 

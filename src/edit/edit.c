@@ -222,8 +222,9 @@ static ae_status compute_in_turn(ae_model *m, ae_fact *fact, const ae_edit_optio
                                  const ae_hooks *hooks, ae_edit **edit) {
     const ae_hparams *hp = options->hparams;
     const size_t n_weights = (size_t)m->config.d_mlp * (size_t)m->config.d_model;
-    float *kept[AE_MAX_EDIT_LAYERS] = {
-        NULL}; // earlier edits' matrices: subtraction would not give the same bits
+    // Earlier edits' matrices: subtraction would not give the same bits. And what no value of them exceeds.
+    float *kept[AE_MAX_EDIT_LAYERS] = {NULL};
+    double kept_max[AE_MAX_EDIT_LAYERS] = {0};
     ae_status status = AE_OK;
     int n_applied = 0;
     for (int i = 0; status == AE_OK && i < hp->n_layers; i++) {
@@ -232,17 +233,20 @@ static ae_status compute_in_turn(ae_model *m, ae_fact *fact, const ae_edit_optio
         const ae_layer_edit *e = &(*edit)->layers[i];
         const float *edited = m->layers[e->layer].edited;
         if (edited) {
+            kept_max[i] = m->layers[e->layer].edited_max;
             status = m->backend->alloc(m->backend, n_weights, &kept[i]);
             if (status == AE_OK) status = m->backend->get(m->backend, kept[i], edited, n_weights);
         }
+        if (status == AE_OK) status = ae_model_check_rank_one(m, e->layer, e->u, e->right);
         if (status == AE_OK) status = ae_model_add_rank_one(m, e->layer, e->u, e->right);
         if (status == AE_OK) n_applied = i + 1;
     }
     for (int i = 0; i < hp->n_layers; i++) {
         const int layer = hp->layers[i];
-        if (i < n_applied && kept[i])
+        if (i < n_applied && kept[i]) {
             (void)m->backend->put(m->backend, m->layers[layer].edited, kept[i], n_weights);
-        else if (i < n_applied)
+            m->layers[layer].edited_max = kept_max[i];
+        } else if (i < n_applied)
             ae_model_restore_layer(m, layer);
         m->backend->release(m->backend, kept[i]);
     }
@@ -308,12 +312,7 @@ ae_status ae_edit_apply(ae_model *m, const ae_edit *edit) {
                            "%d x %d",
                            e->layer, e->d_mlp, e->d_model, m->config.n_layer - 1, m->config.d_mlp,
                            m->config.d_model);
-        for (int32_t j = 0; j < e->d_mlp; j++)
-            if (!isfinite(e->u[j]))
-                return ae_fail(AE_ERR_NUMERIC, "the edit's u holds %g at %d", (double)e->u[j], j);
-        for (int32_t j = 0; j < e->d_model; j++)
-            if (!isfinite(e->right[j]))
-                return ae_fail(AE_ERR_NUMERIC, "the edit's right holds %g at %d", (double)e->right[j], j);
+        AE_TRY(ae_model_check_rank_one(m, e->layer, e->u, e->right));
     }
     bool made[AE_MAX_EDIT_LAYERS] = {false};
     ae_status status = AE_OK;

@@ -22,6 +22,7 @@ typedef struct exporter {
     float *values;          // [d_mlp * d_model], the edited matrix at hand
     unsigned char *rounded; // room for CHUNK_VALUES stored values
     float *back;            // [CHUNK_VALUES], those read again
+    float *base;            // [CHUNK_VALUES], the unedited ones
     int64_t written, total; // bytes of weights, for progress
 } exporter;
 
@@ -36,17 +37,22 @@ static int edited_layer(const ae_model *model, const ae_tensor *tensor) {
     return -1;
 }
 
+// Below this share of the edits' effect on a matrix, somebody should know what rounding takes.
+static const double SURVIVING = 0.9;
+
 // Before anything is written: every edited value must remain finite as stored. *error: the largest change by
-// rounding.
+// rounding. Edits that are small beside the stored type's steps vanish in it, which is warned of.
 static ae_status check_rounding(exporter *x, int layer, double *error) {
     const ae_tensor *t = x->model->layers[layer].mlp_out_tensor;
     const int64_t n = ae_tensor_elements(t);
     const ae_tensor chunk = {.name = t->name, .dtype = t->dtype, .data = x->rounded};
     AE_TRY(ae_model_get_mlp_out(x->model, layer, x->values));
+    double wanted = 0, kept = 0; // of the edits' sum: its square, and its product with what is stored of it
     for (int64_t first = 0; first < n; first += CHUNK_VALUES) {
         const int64_t m = n - first < CHUNK_VALUES ? n - first : CHUNK_VALUES;
         ae_float_to_dtype(x->values + first, m, t->dtype, x->rounded);
         ae_tensor_to_float(&chunk, 0, m, x->back);
+        ae_tensor_to_float(t, first, m, x->base);
         for (int64_t i = 0; i < m; i++) {
             const double value = (double)x->values[first + i];
             if (!isfinite(value))
@@ -60,8 +66,17 @@ static ae_status check_rounding(exporter *x, int layer, double *error) {
                                "which the base is stored; nothing was written",
                                t->name, value, (long long)(first + i), ae_dtype_name(t->dtype));
             *error = fmax(*error, fabs((double)x->back[i] - value));
+            const double edit = value - (double)x->base[i];
+            wanted += edit * edit;
+            kept += edit * ((double)x->back[i] - (double)x->base[i]);
         }
     }
+    if (kept < SURVIVING * wanted)
+        ae_warn(
+            x->hooks,
+            "tensor '%s': rounded to %s, as which the base is stored, only %.3g%% of the edits' effect on "
+            "it remains; an adapter (--format lora) keeps all of it",
+            t->name, ae_dtype_name(t->dtype), 100 * kept / wanted);
     return AE_OK;
 }
 
@@ -336,7 +351,8 @@ static ae_status export_model(exporter *x, const char *output, double *error) {
     x->values = ae_alloc((size_t)c->d_mlp * (size_t)c->d_model, sizeof *x->values);
     x->rounded = ae_alloc(CHUNK_VALUES, sizeof(float)); // no stored type is wider
     x->back = ae_alloc(CHUNK_VALUES, sizeof *x->back);
-    if (!x->values || !x->rounded || !x->back) return ae_no_memory();
+    x->base = ae_alloc(CHUNK_VALUES, sizeof *x->base);
+    if (!x->values || !x->rounded || !x->back || !x->base) return ae_no_memory();
     for (int layer = 0; layer < c->n_layer; layer++)
         if (x->model->layers[layer].edited) AE_TRY(check_rounding(x, layer, error));
     AE_TRY(ae_export_folder_begin(output, &x->folder));
@@ -357,6 +373,7 @@ ae_status ae_export_hf(ae_model *model, const char *output, const ae_hooks *hook
     ae_free(x.values);
     ae_free(x.rounded);
     ae_free(x.back);
+    ae_free(x.base);
     if (status == AE_OK && rounding_error) *rounding_error = error;
     return status;
 }

@@ -1,4 +1,5 @@
 // The Cholesky factor of C, in double: computed once, kept beside the statistics, mapped from then on.
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <omp.h>
@@ -17,7 +18,12 @@ extern void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, i
 enum { BLOCK = 64 }; // rows and columns at a time where a matrix is walked across
 
 static const char format_name[] = "aedile.factor";
-static const char format_version[] = "1";
+static const char format_version[] = "2"; // 1 noted no checksum
+
+// Of a key's entry, what the entries before it do not tell: its pivot as a share of its second moment. Of
+// shares below the rounding of float32, the type of a statistics file, the file itself says little; below
+// that of the factorisation (PIVOT_ROUNDING d_mlp), nothing.
+static const double PIVOT_DOUBT = FLT_EPSILON, PIVOT_ROUNDING = DBL_EPSILON;
 
 // The shortest decimal that reads back as the same number: it is part of a file name.
 static void shortest(double value, char text[32]) {
@@ -53,6 +59,21 @@ static bool says_int(const json_t *metadata, const char *key, int64_t value) {
     return says(metadata, key, text);
 }
 
+// Sum of a factor's words modulo 2^64, which any single changed bit changes: to hash it would take longer
+// than to solve with it.
+static void checksum(const ae_moment *moment, const double *factor, char text[32]) {
+    const size_t count = (size_t)moment->n * (size_t)moment->n;
+    const int n_threads = moment->n_threads > 0 ? moment->n_threads : omp_get_max_threads();
+    uint64_t sum = 0;
+#pragma omp parallel for num_threads(n_threads) schedule(static) reduction(+ : sum)
+    for (size_t i = 0; i < count; i++) {
+        uint64_t word;
+        memcpy(&word, factor + i, sizeof word);
+        sum += word;
+    }
+    snprintf(text, 32, "%016" PRIx64, sum);
+}
+
 // Whether the mapped file is a factor of these statistics; the statistics are hashed only where size and time
 // of change are not those noted.
 static ae_status belongs(const ae_moment *moment, const ae_safetensors *file, const double **factor,
@@ -76,6 +97,9 @@ static ae_status belongs(const ae_moment *moment, const ae_safetensors *file, co
         if (!says(metadata, "statistics_sha256", sha256)) return AE_OK;
     }
     const double *data = tensor->data;
+    char sum[32];
+    checksum(moment, data, sum);
+    if (!says(metadata, "checksum", sum)) return AE_OK;
     for (int i = 0; i < moment->n; i++)
         if (!(data[(size_t)i * moment->n + i] > 0) || !isfinite(data[(size_t)i * moment->n + i]))
             return AE_OK;
@@ -133,16 +157,22 @@ static ae_status read_sum(const ae_moment *moment, double **out) {
 }
 
 static ae_status check_diagonal(const ae_moment *moment, const double *c) {
+    const double most = 1e150; // whose square is still a double
+    bool zeros = true;
     for (size_t i = 0, n = (size_t)moment->n; i < n; i++) {
         double value = c[i * n + i];
-        if (!isfinite(value) || value < 0)
+        if (!isfinite(value) || value < 0 || value > most)
             return ae_fail(
                 value < 0 ? AE_ERR_FORMAT : AE_ERR_NUMERIC,
-                "'%s': entry [%zu, %zu] of 'mom2.mom2' is %g: a sum of squares must be finite and not "
-                "negative",
-                moment->path, i, i, value);
+                "'%s': entry [%zu, %zu] of 'mom2.mom2' is %g: a sum of squares must be finite, not "
+                "negative, and not above %g",
+                moment->path, i, i, value, most);
+        zeros = zeros && value == 0;
     }
-    return AE_OK;
+    if (!zeros) return AE_OK;
+    return ae_fail(AE_ERR_NUMERIC,
+                   "'%s': 'mom2.mom2' holds nothing but zeros: collect second moments (aedile stats)",
+                   moment->path);
 }
 
 // c := (c + cᵀ) / 2, scaled, as lower triangle with zeros above. What separates the two halves must be
@@ -187,6 +217,25 @@ static ae_status not_definite(const ae_moment *moment, int layer, int order) {
                    moment->n_tokens < moment->n ? ", fewer tokens than the keys have entries" : "");
 }
 
+// A factorisation that ends well may still have divided by rounding: diagonal is that of what was factored
+// into c.
+static ae_status check_pivots(const ae_moment *moment, int layer, const double *c, const double *diagonal,
+                              const ae_hooks *hooks) {
+    double least = 1;
+    for (size_t i = 0, n = (size_t)moment->n; i < n; i++) {
+        const double pivot = c[i * n + i] * c[i * n + i], share = pivot / diagonal[i];
+        if (!(share > PIVOT_ROUNDING * moment->n)) return not_definite(moment, layer, (int)i + 1);
+        least = share < least ? share : least;
+    }
+    if (least < PIVOT_DOUBT)
+        ae_warn(hooks,
+                "the second moments '%s' are all but singular (of one entry only %.2g is its own): rounding "
+                "decides what is solved with them; collect over more text, or add to the diagonal with "
+                "--ridge",
+                moment->path, least);
+    return AE_OK;
+}
+
 ae_status ae_factor_compute(ae_moment *moment, int layer, const ae_hooks *hooks) {
     static const char stage[] = "factoring second moments";
     // The sum of n_tokens outer products has at most that rank; rounding could hide it from the
@@ -196,13 +245,14 @@ ae_status ae_factor_compute(ae_moment *moment, int layer, const ae_hooks *hooks)
     AE_TRY(ae_progress(hooks, stage, 0, 1, "matrix"));
     AE_TRY(read_sum(moment, &c));
     size_t n = (size_t)moment->n;
-    ae_status status = symmetrise(moment, c, 1.0 / (double)moment->n_tokens);
+    double *diagonal = ae_alloc(n, sizeof *diagonal);
+    ae_status status = diagonal ? symmetrise(moment, c, 1.0 / (double)moment->n_tokens) : ae_no_memory();
     if (status == AE_OK) {
         double mean = 0;
         for (size_t i = 0; i < n; i++)
             mean += c[i * n + i] / (double)n;
         for (size_t i = 0; i < n; i++)
-            c[i * n + i] += moment->ridge * mean;
+            diagonal[i] = c[i * n + i] += moment->ridge * mean;
         // Column-major upper is row-major lower.
         int order = 0, former = omp_get_max_threads();
         if (moment->n_threads > 0) omp_set_num_threads(moment->n_threads);
@@ -215,6 +265,8 @@ ae_status ae_factor_compute(ae_moment *moment, int layer, const ae_hooks *hooks)
     }
     for (size_t i = 0; status == AE_OK && i < n; i++)
         if (!isfinite(c[i * n + i])) status = not_definite(moment, layer, (int)i + 1);
+    if (status == AE_OK) status = check_pivots(moment, layer, c, diagonal, hooks);
+    ae_free(diagonal);
     if (status == AE_OK) status = ae_progress(hooks, stage, 1, 1, "matrix");
     if (status != AE_OK) {
         ae_free(c);
@@ -232,8 +284,9 @@ ae_status ae_factor_compute(ae_moment *moment, int layer, const ae_hooks *hooks)
 }
 
 static ae_status write_factor(const ae_moment *moment, const char *path) {
-    char ridge[32], stamp[64], sha256[AE_DIGEST_HEX];
+    char ridge[32], stamp[64], sum[32], sha256[AE_DIGEST_HEX];
     shortest(moment->ridge, ridge);
+    checksum(moment, moment->factor, sum);
     AE_TRY(file_stamp(moment->path, stamp));
     AE_TRY(ae_sha256_file(moment->path, sha256));
     json_t *metadata = json_object();
@@ -241,7 +294,8 @@ static ae_status write_factor(const ae_moment *moment, const char *path) {
     if (ae_json_note(metadata, "format", format_name) || ae_json_note(metadata, "version", format_version) ||
         ae_json_note(metadata, "statistics_sha256", sha256) ||
         ae_json_note(metadata, "statistics_stamp", stamp) || ae_json_note(metadata, "ridge", ridge) ||
-        ae_json_note_int(metadata, "n", moment->n) || ae_json_note_int(metadata, "count", moment->n_tokens) ||
+        ae_json_note(metadata, "checksum", sum) || ae_json_note_int(metadata, "n", moment->n) ||
+        ae_json_note_int(metadata, "count", moment->n_tokens) ||
         ae_json_note_int(metadata, "sample_size", moment->n_samples))
         status = ae_fail(AE_ERR_MEMORY, "out of memory for the metadata of '%s'", path);
     size_t n = (size_t)moment->n;

@@ -443,6 +443,7 @@ ae_status ae_journal_check_model(const ae_journal *j, ae_model *model) {
 static ae_status add_to_model(const ae_edit *edit, ae_model *model) {
     for (int k = 0; k < edit->n_layers; k++) {
         const ae_layer_edit *layer = &edit->layers[k];
+        AE_TRY(ae_model_check_rank_one(model, layer->layer, layer->u, layer->right));
         AE_TRY(ae_model_add_rank_one(model, layer->layer, layer->u, layer->right));
     }
     return AE_OK;
@@ -609,10 +610,15 @@ static ae_status verify_entry(const ae_journal *j, const entry *e) {
     return status;
 }
 
-static ae_status verify_base(const ae_journal *j) {
+static ae_status verify_base(const ae_journal *j, const ae_hooks *hooks) {
     ae_journal_base base = {0};
     AE_TRY(ae_journal_base_load(j->folder, &base));
     ae_status status = AE_OK;
+    if (!base.has_digest)
+        ae_warn(hooks,
+                "'%s/" AE_JOURNAL_FILE "' was written by an aedile that noted no digest in it: a change of "
+                "its times, versions or names would not be found",
+                j->folder);
     if (strcmp(base.shape_sha256, j->base.shape_sha256) != 0)
         status = ae_fail(AE_ERR_MISMATCH,
                          "'%s/" AE_JOURNAL_FILE "' has changed since the journal was opened: it names a base "
@@ -622,8 +628,27 @@ static ae_status verify_base(const ae_journal *j) {
     return status;
 }
 
+// Files that are no part of the journal are harmless, unless one of them was.
+static ae_status warn_of_strays(const ae_journal *j, const ae_hooks *hooks) {
+    char **names = NULL;
+    size_t count = 0;
+    AE_TRY(ae_folder_list(j->folder, &names, &count));
+    ae_status status = AE_OK;
+    for (size_t i = 0; i < count && status == AE_OK; i++) {
+        int id = 0;
+        bool reverted;
+        status = parse_name(j->folder, names[i], &id, &reverted);
+        if (status == AE_OK && id == 0 && strcmp(names[i], "lock") != 0 &&
+            strcmp(names[i], AE_JOURNAL_FILE) != 0 && !strstr(names[i], ".tmp-"))
+            ae_warn(hooks, "'%s/%s' is no part of the journal and has no effect", j->folder, names[i]);
+    }
+    ae_folder_list_free(names, count);
+    return status;
+}
+
 ae_status ae_journal_verify(ae_journal *j, ae_model *model, const ae_hooks *hooks) {
-    AE_TRY(verify_base(j));
+    AE_TRY(verify_base(j, hooks));
+    AE_TRY(warn_of_strays(j, hooks));
     int expected = 1; // ids are given out without gaps and files are never removed by us
     for (size_t i = 0; i < j->count; i++) {
         const entry *e = j->entries[i];

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "edit/journal_entry_parts.h"
 
 enum { VERSION = 1, FILE_LIMIT = 1 << 20 };
 static const char format[] = "aedile-journal";
@@ -73,20 +74,72 @@ static ae_status read_base(const char *path, const json_t *json, ae_journal_base
     return read_text(path, base, "name", &out->name);
 }
 
+const char *ae_journal_base_find_digits(const char *text, size_t length) {
+    return ae_find_digits(text, length, "\"digest\"");
+}
+
+// The first version wrote no digest. A file without one holds what that version wrote and nothing else: a
+// damaged "digest" is not taken for a file that never had one.
+static ae_status check_undigested(const char *path, json_t *json) {
+    static const char *const known[] = {"format", "version", "created", "aedile", "base"};
+    for (void *at = json_object_iter(json); at; at = json_object_iter_next(json, at)) {
+        bool found = false;
+        for (size_t i = 0; i < sizeof known / sizeof *known && !found; i++)
+            found = strcmp(json_object_iter_key(at), known[i]) == 0;
+        if (!found)
+            return ae_fail(AE_ERR_FORMAT,
+                           "'%s' has changed since it was written: it has no digest, but a field '%.80s'; "
+                           "restore the file from a copy",
+                           path, json_object_iter_key(at));
+    }
+    return AE_OK;
+}
+
+static ae_status check_digest(const char *path, const char *text, size_t length, json_t *json,
+                              ae_journal_base *base) {
+    const char *digits = ae_journal_base_find_digits(text, length);
+    if (!digits) return check_undigested(path, json);
+    char hex[AE_DIGEST_HEX];
+    AE_TRY(ae_entry_digest(text, length, digits, hex));
+    if (memcmp(hex, digits, AE_ENTRY_DIGITS) != 0)
+        return ae_fail(AE_ERR_FORMAT,
+                       "'%s' has changed since it was written: its digest is %s, it was %.*s; restore the "
+                       "file from a copy",
+                       path, hex, AE_ENTRY_DIGITS, digits);
+    base->has_digest = true;
+    return AE_OK;
+}
+
 ae_status ae_journal_base_load(const char *folder, ae_journal_base *out) {
-    char *path = ae_path_join(folder, AE_JOURNAL_FILE);
+    char *path = ae_path_join(folder, AE_JOURNAL_FILE), *text = NULL;
     if (!path) return ae_no_memory();
+    size_t length = 0;
     json_t *json = NULL;
     ae_journal_base base = {0};
-    ae_status status = ae_json_load(path, FILE_LIMIT, &json);
+    ae_status status = ae_file_read(path, FILE_LIMIT, &text, &length);
+    if (status == AE_OK) status = ae_json_parse(path, text, length, &json);
+    // What is wrong with a field says more than that something is.
     if (status == AE_OK) status = read_base(path, json, &base);
+    if (status == AE_OK) status = check_digest(path, text, length, json, &base);
     if (status == AE_OK)
         *out = base;
     else
         ae_journal_base_free(&base);
     json_decref(json);
+    ae_free(text);
     ae_free(path);
     return status;
+}
+
+// The text's digits, zeros as yet, become its digest.
+static ae_status sign(char *text) {
+    const size_t length = strlen(text);
+    const char *digits = ae_journal_base_find_digits(text, length);
+    if (!digits) return ae_fail(AE_ERR_INTERNAL, "the digest's place is not found in a text just written");
+    char hex[AE_DIGEST_HEX];
+    AE_TRY(ae_entry_digest(text, length, digits, hex));
+    memcpy(text + (digits - text), hex, AE_ENTRY_DIGITS);
+    return AE_OK;
 }
 
 ae_status ae_journal_base_create(const char *folder, const ae_model *model) {
@@ -94,15 +147,18 @@ ae_status ae_journal_base_create(const char *folder, const ae_model *model) {
     char shape[AE_DIGEST_HEX], created[AE_ENTRY_TIME];
     AE_TRY(ae_model_shape_sha256(model, shape));
     ae_time_text(created);
-    json_t *json = json_pack("{s:s, s:i, s:s, s:s, s:{s:s, s:s, s:s, s:i, s:i, s:i}}", "format", format,
-                             "version", VERSION, "created", created, "aedile", ae_version(), "base",
-                             "architecture", info->architecture, "name", info->name, "shape_sha256", shape,
-                             "n_layer", info->n_layer, "d_model", info->d_model, "d_mlp", info->d_mlp);
+    // The digest stands before any text of the user's, where it is looked for.
+    json_t *json =
+        json_pack("{s:s, s:i, s:s, s:s, s:s, s:{s:s, s:s, s:s, s:i, s:i, s:i}}", "format", format, "version",
+                  VERSION, "digest", AE_ENTRY_ZEROS, "created", created, "aedile", ae_version(), "base",
+                  "architecture", info->architecture, "name", info->name, "shape_sha256", shape, "n_layer",
+                  info->n_layer, "d_model", info->d_model, "d_mlp", info->d_mlp);
     if (!json)
         return ae_fail(AE_ERR_ARGUMENT,
                        "the model's name '%s' is not valid UTF-8: a journal cannot record it", info->name);
     char *text = ae_json_dump(json, 2), *path = ae_path_join(folder, AE_JOURNAL_FILE);
-    ae_status status = text && path ? ae_atomic_write(path, text, strlen(text)) : ae_no_memory();
+    ae_status status = text && path ? sign(text) : ae_no_memory();
+    if (status == AE_OK) status = ae_atomic_write(path, text, strlen(text));
     ae_free(path);
     ae_free(text);
     json_decref(json);

@@ -64,21 +64,23 @@ bool ae_is_sha256(const char *text) {
     return strlen(text) == AE_ENTRY_DIGITS && strspn(text, "0123456789abcdef") == AE_ENTRY_DIGITS;
 }
 
-// Where the digest's digits stand; NULL if the header names none. In JSON no string can hold an unescaped
-// quote, so the first match is the key itself.
+// In JSON no string can hold an unescaped quote, so the first match is the key itself.
+const char *ae_find_digits(const char *text, size_t length, const char *key) {
+    const char *at = memmem(text, length, key, strlen(key)), *end = text + length;
+    if (!at) return NULL;
+    at += strlen(key);
+    while (at < end && (*at == ' ' || *at == ':'))
+        at++;
+    return end - at > AE_ENTRY_DIGITS + 1 && at[0] == '"' && at[AE_ENTRY_DIGITS + 1] == '"' ? at + 1 : NULL;
+}
+
 const char *ae_entry_find_digits(const char *bytes, size_t length) {
-    static const char key[] = "\"aedile.digest\"";
     if (length < 8) return NULL;
     uint64_t n_header = 0;
     for (int i = 7; i >= 0; i--)
         n_header = n_header << 8 | (unsigned char)bytes[i];
     if (n_header > length - 8) return NULL;
-    const char *at = memmem(bytes + 8, (size_t)n_header, key, sizeof key - 1), *end = bytes + 8 + n_header;
-    if (!at) return NULL;
-    at += sizeof key - 1;
-    while (at < end && (*at == ' ' || *at == ':'))
-        at++;
-    return end - at > AE_ENTRY_DIGITS + 1 && at[0] == '"' && at[AE_ENTRY_DIGITS + 1] == '"' ? at + 1 : NULL;
+    return ae_find_digits(bytes + 8, (size_t)n_header, "\"aedile.digest\"");
 }
 
 ae_status ae_entry_digest(const char *bytes, size_t length, const char *digits, char hex[AE_DIGEST_HEX]) {

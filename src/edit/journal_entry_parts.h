@@ -37,6 +37,9 @@ void ae_entry_vector_set(const ae_entry_vector *vector, ae_layer_edit *layer, vo
 /* The first of n elements that is not finite, which *value then is; -1: all are. */
 int64_t ae_entry_find_bad(const void *data, ae_dtype dtype, int64_t n, double *value);
 
+/* Where the 64 digits of a digest stand in JSON: behind `key`, which comes with its quotes; NULL: nowhere. */
+const char *ae_find_digits(const char *text, size_t length, const char *key);
+
 /* Where the digest's digits stand in a file; NULL if its header names none. */
 const char *ae_entry_find_digits(const char *bytes, size_t length);
 

@@ -1,6 +1,7 @@
 #include "edit/optimise.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static const double STOP_LOSS = 0.05, BETA_1 = 0.9, BETA_2 = 0.999, ADAM_EPSILON = 1e-8;
@@ -224,8 +225,9 @@ static double norm(const double *x, int32_t n) {
     return sqrt(sum);
 }
 
-// One step of Adam on delta, then back onto the ball (Adam's moments stay as they are).
-static void take_step(descent *fact, const ae_hparams *hparams, int32_t d) {
+// One step of Adam on delta, then back onto the ball (Adam's moments stay as they are). False: delta is not
+// finite.
+static bool take_step(descent *fact, const ae_hparams *hparams, int32_t d) {
     double *delta = fact->solution->delta;
     const double length = norm(delta, d);
     const int32_t t = fact->solution->n_steps; // evaluations so far: 1 at the first step
@@ -241,6 +243,21 @@ static void take_step(descent *fact, const ae_hparams *hparams, int32_t d) {
     if (reached > fact->radius)
         for (int32_t j = 0; j < d; j++)
             delta[j] *= fact->radius / reached;
+    return isfinite(reached);
+}
+
+// `what` of this evaluation is not finite.
+static ae_status blame(const optimiser *o, int32_t f, const char *what) {
+    char text[200];
+    snprintf(text, sizeof text, "the %s of the value optimisation of subject '%.80s' at layer %d, step %d,",
+             what, o->c->facts[f].request->subject, o->c->layer, o->facts[f].solution->n_steps);
+    return ae_model_blame(o->c->m, text);
+}
+
+static bool all_finite(const double *x, int32_t n) {
+    for (int32_t i = 0; i < n; i++)
+        if (!isfinite(x[i])) return false;
+    return true;
 }
 
 // Records the evaluation; steps, or closes the fact. *closed counts.
@@ -252,15 +269,17 @@ static ae_status record(optimiser *o, int32_t f, bool last, int32_t *closed) {
     s->kl[i] = fact->kl;
     s->decay[i] = fact->decay * norm(s->delta, d);
     s->loss[i] = s->nll[i] + s->kl[i] + s->decay[i];
-    if (!isfinite(s->loss[i])) return ae_model_blame(o->c->m, "the loss of the value optimisation");
+    if (!isfinite(s->loss[i])) return blame(o, f, "loss");
     const bool reached = s->loss[i] < STOP_LOSS;
     if (reached || last) {
         s->at_start = reached && i == 0;
         fact->done = true;
         (*closed)++;
-    } else
-        take_step(fact, o->hparams, d);
-    return AE_OK;
+        return AE_OK;
+    }
+    if (!all_finite(fact->gradient, d)) return blame(o, f, "gradient");
+    // A delta whose norm leaves the range of double would be scaled to nothing.
+    return take_step(fact, o->hparams, d) ? AE_OK : blame(o, f, "step");
 }
 
 static ae_status open_facts(optimiser *o, ae_arena *arena, ae_solution *solutions) {

@@ -61,15 +61,18 @@ static bool wants_generation(const ae_run *r, const ae_slot *s) {
     return r->in.snippets && interval > 0 && s->record->case_id % interval == 0;
 }
 
-// *out stays NULL, with *error set, where a prompt does not fit the model: the rest of the run is none the
-// worse.
+// *out stays NULL, with *error set, where a prompt does not fit the model, or the edited model says nothing
+// to it that is a number: the rest of the run is none the worse.
 static ae_status measure(ae_run *r, const ae_slot *s, ae_arena *arena, const ae_case_measure **out,
                          const char **error) {
     ae_case_measure *m = ae_arena_alloc(arena, 1, sizeof *m);
     if (!m) return ae_no_memory();
     const ae_status status = ae_measure_case(r->model, r->in.dataset, s->index, r->in.snippets,
                                              wants_generation(r, s), r->options->seed, arena, m);
-    if (status == AE_ERR_ARGUMENT) {
+    // Logits that are not finite are told of and recorded, too, unless it is the base that is damaged.
+    const bool broken =
+        status == AE_ERR_NUMERIC && ae_model_is_edited(r->model) && ae_model_check_finite(r->model) == AE_OK;
+    if (status == AE_ERR_ARGUMENT || broken) {
         *error = ae_arena_strdup(arena, ae_last_error());
         if (!*error) return ae_no_memory();
         ae_warn(r->hooks, "case %" PRId64 " cannot be measured: %s", s->record->case_id, *error);

@@ -169,6 +169,8 @@ static ae_status make(ae_run *r, ae_chunk *c, ae_slot *s) {
     };
     ae_edit *edit = NULL;
     ae_status status = ae_edit_compute(r->model, &s->record->request, 1, &how, &r->quiet, &edit);
+    // Stored weights that are not finite are no single record's fault.
+    if (status == AE_ERR_NUMERIC) AE_TRY(ae_model_check_finite(r->model));
     if (is_refusal(status)) return leave_out(r, c, s, ae_last_error(), true);
     if (status == AE_OK) status = judge(r, c, s, edit);
     ae_edit_free(edit);

@@ -92,14 +92,15 @@ static ae_status prepare(const ae_model *m, evaluation *e, size_t index, ae_aren
 static ae_status read_answer(const ae_model *m, const evaluation *e, size_t index, ae_arena *arena,
                              ae_task_result *out) {
     const ae_continuation *s = &e->sequences[index];
-    const int32_t n =
-        s->ids[s->n_ids - 1] == e->stop_id ? s->n_ids - 1 : s->n_ids; // the end itself is not text
+    int32_t n = s->n_ids;
+    if (n > 0 && s->ids[n - 1] == e->stop_id) n--; // the end itself is not text
     char *text = NULL;
     AE_TRY(ae_model_decode(m, s->ids, (size_t)n, &text, NULL));
     char *whole = ae_format("%s%s", e->prompts[index], text);
     out->generated[index] = ae_arena_strdup(arena, text);
     ae_free(text);
-    if (whole) out->answers[index] = ae_task_answer(e->task, whole);
+    if (whole) out->answers[index] = s->failed ? -1 : ae_task_answer(e->task, whole);
+    out->n_failed += s->failed;
     ae_free(whole);
     return whole && out->generated[index] ? AE_OK : ae_no_memory();
 }
@@ -127,10 +128,21 @@ ae_status ae_task_evaluate(ae_model *m, const ae_task *task, const ae_hooks *hoo
     }
     AE_TRY_GOTO(done, report(&e));
     const ae_continue_options greedy = {
-        .top_k = 1, .temperature = 1, .stop_id = e.stop_id, .on_token = on_token, .user = &e};
+        .top_k = 1,
+        .temperature = 1,
+        .stop_id = e.stop_id,
+        .go_on = ae_model_is_edited(m),
+        .on_token = on_token,
+        .user = &e,
+    };
     AE_TRY_GOTO(done, ae_continue(m, e.sequences, (int32_t)n, &greedy));
     for (size_t i = 0; i < n; i++)
         AE_TRY_GOTO(done, read_answer(m, &e, i, arena, &result));
+    if (result.n_failed > 0)
+        ae_warn(hooks,
+                "task '%s': at %zu of %zu examples the edited model's logits are not finite; they count as "
+                "invalid answers",
+                task->name, result.n_failed, n);
     ae_score_classes(labels, result.answers, n, &result.scores);
     result.seconds = ae_seconds() - begun;
     *out = result;

@@ -66,11 +66,13 @@ typedef struct ae_task_result {
     double seconds;
     char **generated; // [n_examples] the continuation
     int *answers;     // [n_examples]
+    size_t n_failed;  // examples that an edited model answers with logits that are not finite: invalid
 } ae_task_result;     // lives in the arena
 
 /* All examples, batched, the header's keys and values computed once; the same answers as one prompt at a
  * time. Progress is told example by example, as stage "downstream tasks". AE_ERR_ARGUMENT names an example
- * whose prompt and gen_len new tokens exceed the context; AE_ERR_NUMERIC if logits are not finite. */
+ * whose prompt and gen_len new tokens exceed the context; AE_ERR_NUMERIC if logits are not finite and that is
+ * the unedited model's fault. Where edits broke it, such an example is an invalid answer, and warned of. */
 ae_status ae_task_evaluate(ae_model *model, const ae_task *task, const ae_hooks *hooks,
                            struct ae_arena *arena, ae_task_result *out);
 

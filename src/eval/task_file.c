@@ -71,6 +71,17 @@ static ae_status put_place(json_t *document, const ae_task_point *p) {
     return AE_OK;
 }
 
+// By task, where there are any: the examples at which logits were not finite.
+static ae_status put_failed(json_t *ours, const ae_task_point *p) {
+    json_t *counts = NULL;
+    for (int i = 0; i < p->n_tasks; i++) {
+        if (p->results[i].n_failed == 0) continue;
+        if (!counts) AE_TRY(ae_json_put(ours, "not_finite", counts = json_object()));
+        AE_TRY(ae_json_put(counts, p->tasks[i]->name, json_integer((json_int_t)p->results[i].n_failed)));
+    }
+    return AE_OK;
+}
+
 static ae_status put_point(json_t *document, const ae_task_point *p) {
     char time[AE_ENTRY_TIME];
     ae_time_text(time);
@@ -81,6 +92,7 @@ static ae_status put_point(json_t *document, const ae_task_point *p) {
     AE_TRY(ae_json_put(document, "aedile", ours));
     AE_TRY(ae_json_put(ours, "n_edits", json_integer(p->n_edits)));
     AE_TRY(ae_json_put(ours, "perplexity", ae_json_figure(p->perplexity)));
+    AE_TRY(put_failed(ours, p));
     return ae_json_put(ours, "time", json_string(time));
 }
 

@@ -70,6 +70,30 @@ static group group_at(const generation *g, int32_t first, int32_t n_sequences) {
     return p;
 }
 
+static ae_status blame(const generation *g, const ae_continuation *s) {
+    int32_t *ids = ae_alloc((size_t)(s->n_prompt + s->n_ids), sizeof *ids);
+    if (!ids) return ae_no_memory();
+    memcpy(ids, s->prompt, (size_t)s->n_prompt * sizeof *ids);
+    if (s->n_ids > 0) memcpy(ids + s->n_prompt, s->ids, (size_t)s->n_ids * sizeof *ids);
+    const ae_status status = ae_model_blame_at(g->m, "a logit", ids, s->n_prompt + s->n_ids);
+    ae_free(ids);
+    return status;
+}
+
+// Ends the active sequences whose logits are not finite; the first of them is at `bad`.
+static ae_status end_failed(generation *g, int64_t bad) {
+    ae_backend *be = g->m->backend;
+    const size_t n_vocab = (size_t)g->m->config.n_vocab;
+    const ae_continuation *first = &g->sequences[g->active[bad / (int64_t)n_vocab]];
+    if (!g->options->go_on) return blame(g, first);
+    AE_TRY(ae_model_check_finite(g->m));
+    for (int32_t i = (int32_t)(bad / (int64_t)n_vocab); i < g->n_active; i++) {
+        AE_TRY(be->all_finite(be, g->logits + (size_t)i * n_vocab, n_vocab, &bad));
+        g->sequences[g->active[i]].failed = bad >= 0;
+    }
+    return AE_OK;
+}
+
 // One pass over the new rows of the active sequences and a token for each. n_lead: 1 where a sequence that
 // gets none, the shared beginning, goes before them.
 static ae_status step(generation *g, ae_arena *arena, int32_t n_lead) {
@@ -87,12 +111,13 @@ static ae_status step(generation *g, ae_arena *arena, int32_t n_lead) {
     AE_TRY(ae_head_forward(m, g->x, n, g->normed, NULL, NULL, g->logits));
     int64_t bad = -1;
     AE_TRY(be->all_finite(be, g->logits, (size_t)n * (size_t)n_vocab, &bad));
-    if (bad >= 0) return ae_model_blame(m, "a logit");
+    if (bad >= 0) AE_TRY(end_failed(g, bad));
 
     int32_t still = 0;
     for (int32_t i = 0; i < n; i++) {
         const int32_t index = g->active[i];
         ae_continuation *s = &g->sequences[index];
+        if (s->failed) continue;
         AE_TRY(be->get(be, g->row, g->logits + (size_t)i * (size_t)n_vocab, (size_t)n_vocab));
         const int32_t top_k = g->options->top_k < n_vocab ? g->options->top_k : n_vocab;
         const int32_t id = ae_sample(g->row, n_vocab, top_k, g->options->temperature, &s->random);
@@ -163,8 +188,10 @@ ae_status ae_continue(ae_model *m, ae_continuation *sequences, int32_t n,
         if (p.capacity > capacity) capacity = p.capacity;
         first = p.end;
     }
-    for (int32_t i = 0; i < n; i++)
+    for (int32_t i = 0; i < n; i++) {
         sequences[i].n_ids = 0;
+        sequences[i].failed = false;
+    }
     if (most == 0) return AE_OK;
     rows += g.n_shared;
     capacity += g.n_shared;

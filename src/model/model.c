@@ -1,7 +1,6 @@
 // Opening a model: config, weights bound by name and checked by shape, tokenizer, backend.
 #include "model/model.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -360,47 +359,4 @@ ae_status ae_decode(const ae_model *m, const int32_t *ids, size_t n_ids, char **
             return ae_fail(AE_ERR_ARGUMENT, "token id %d is outside the vocabulary of %d", ids[i],
                            m->config.n_vocab);
     return ae_model_decode(m, ids, n_ids, text, length);
-}
-
-// ---- finite weights --------------------------------------------------------------------------------
-
-enum { SCAN = 4096 };
-
-static ae_status check_tensor(const char *folder, const ae_tensor *t) {
-    float values[SCAN];
-    const int64_t n = ae_tensor_elements(t);
-    for (int64_t i = 0; i < n; i += SCAN) {
-        const int64_t m = n - i < SCAN ? n - i : SCAN;
-        ae_tensor_to_float(t, i, m, values);
-        for (int64_t j = 0; j < m; j++)
-            if (!isfinite(values[j]))
-                return ae_fail(AE_ERR_NUMERIC,
-                               "'%s': tensor '%s' holds %g at element %lld: the checkpoint is damaged",
-                               folder, t->name, (double)values[j], (long long)(i + j));
-    }
-    return AE_OK;
-}
-
-ae_status ae_model_check_finite(ae_model *m) {
-    for (size_t i = 0; i < ae_checkpoint_count(m->checkpoint); i++) {
-        const ae_tensor *t = ae_checkpoint_at(m->checkpoint, i);
-        // Old GPT-2 checkpoints carry the attention mask's constant (-10000, or -inf) as a buffer: not a
-        // weight.
-        if (strstr(t->name, ".masked_bias")) continue;
-        if (t->dtype == AE_F32 || t->dtype == AE_F16 || t->dtype == AE_BF16)
-            AE_TRY(check_tensor(m->info.folder, t));
-    }
-    return AE_OK;
-}
-
-ae_status ae_model_blame(ae_model *m, const char *what) {
-    ae_status status = ae_model_check_finite(m);
-    if (status != AE_OK) return ae_fail_context(status, "%s is not finite", what);
-    for (int layer = 0; layer < m->config.n_layer; layer++)
-        if (m->layers[layer].edited)
-            return ae_fail(AE_ERR_NUMERIC,
-                           "%s is not finite although the stored weights are: an earlier edit broke the "
-                           "model; revert edits until it is finite again",
-                           what);
-    return ae_fail(AE_ERR_NUMERIC, "%s is not finite although all weights are", what);
 }

@@ -31,7 +31,9 @@ typedef struct ae_layer_weights {
     ae_weight mlp_out;               // d_mlp -> d_model: as stored, or `edited`
     float *mlp_out_bias;             // [d_model]
     const ae_tensor *mlp_out_tensor; // the stored one
+    double stored_max;               // no value of that is larger in size; 0: not looked at yet
     float *edited;                   // fp32 copy in stored order once the layer is edited; NULL before
+    double edited_max;               // and none of that
 } ae_layer_weights;
 
 struct ae_model {
@@ -58,6 +60,10 @@ ae_status ae_model_shape_sha256(const ae_model *model, char hex[AE_DIGEST_HEX]);
 /* Makes the fp32 copy of `layer`'s second MLP matrix, if there is none. */
 ae_status ae_model_make_editable(ae_model *model, int layer);
 
+/* Whether right uᵀ can be added to W at `layer`: AE_ERR_NUMERIC names what is not finite (a value of u, of
+ * right, of the stored matrix), or says that the sum may leave the range of float. Nothing is changed. */
+ae_status ae_model_check_rank_one(ae_model *model, int layer, const float *u, const float *right);
+
 /* W += right uᵀ at `layer`, in the fp32 copy (made at the first call); u: [d_mlp], right: [d_model], host. */
 ae_status ae_model_add_rank_one(ae_model *model, int layer, const float *u, const float *right);
 
@@ -82,5 +88,15 @@ ae_status ae_model_decode(const ae_model *model, const int32_t *ids, size_t n_id
 /* After a result that is not finite: AE_ERR_NUMERIC that names the tensor at fault, or `what` where weights
  * are fine. */
 ae_status ae_model_blame(ae_model *model, const char *what);
+
+/* The same for what came of the tokens `ids`: where weights are fine, it also says after which layer, and at
+ * which token, activations are no longer finite. */
+ae_status ae_model_blame_at(ae_model *model, const char *what, const int32_t *ids, int32_t n_ids);
+
+/* AE_ERR_NUMERIC names the first element of the tensor that is not finite. */
+ae_status ae_model_check_tensor(const ae_model *model, const ae_tensor *tensor);
+
+/* Whether any layer is edited. */
+bool ae_model_is_edited(const ae_model *model);
 
 #endif

@@ -56,9 +56,6 @@ static ae_status find_likeliest(ae_model *m, const float *logits, float *host, i
                                 answers *a) {
     ae_backend *be = m->backend;
     const size_t n_vocab = (size_t)m->config.n_vocab;
-    int64_t bad = -1;
-    AE_TRY(be->all_finite(be, logits, (size_t)n_rows * n_vocab, &bad));
-    if (bad >= 0) return ae_model_blame(m, "a logit");
     for (int32_t i = 0; i < n_rows; i++) {
         int32_t best;
         AE_TRY(be->get(be, host, logits + (size_t)i * n_vocab, n_vocab));
@@ -69,8 +66,19 @@ static ae_status find_likeliest(ae_model *m, const float *logits, float *host, i
     return AE_OK;
 }
 
+// A logit of minus infinity would leave log-probabilities finite: all logits are looked at.
+static ae_status check_logits(ae_model *m, const ae_scored *scored, const float *logits, int32_t row,
+                              int32_t n_rows, const answers *a) {
+    const size_t n_vocab = (size_t)m->config.n_vocab;
+    int64_t bad = -1;
+    AE_TRY(m->backend->all_finite(m->backend, logits, (size_t)n_rows * n_vocab, &bad));
+    if (bad < 0) return AE_OK;
+    const ae_scored *s = &scored[a->readings[a->first[row + bad / (int64_t)n_vocab]].sequence];
+    return ae_model_blame_at(m, "a logit", s->ids, s->first + s->n);
+}
+
 // x[n_rows, d_model], the rows that are read: a few rows of logits at a time.
-static ae_status read_top(ae_model *m, const float *x, ae_arena *arena, answers *a) {
+static ae_status read_top(ae_model *m, const ae_scored *scored, const float *x, ae_arena *arena, answers *a) {
     const int32_t d = m->config.d_model, n_vocab = m->config.n_vocab;
     const int32_t chunk = a->n_rows < LOGIT_ROWS ? a->n_rows : LOGIT_ROWS;
     ae_backend *be = m->backend;
@@ -82,6 +90,7 @@ static ae_status read_top(ae_model *m, const float *x, ae_arena *arena, answers 
     for (int32_t row = 0; status == AE_OK && row < a->n_rows; row += chunk) {
         const int32_t n = a->n_rows - row < chunk ? a->n_rows - row : chunk;
         status = ae_head_forward(m, x + (size_t)row * (size_t)d, n, normed, NULL, NULL, logits);
+        if (status == AE_OK) status = check_logits(m, scored, logits, row, n, a);
         if (status == AE_OK)
             status = a->likeliest ? find_likeliest(m, logits, host, row, n, a)
                                   : score_logits(m, logits, row, n, a);
@@ -138,12 +147,14 @@ static ae_status read_pass(ae_model *m, const ae_scored *scored, ae_packed *sequ
     AE_TRY_GOTO(done, ae_work_new(m, n_rows, &work));
     const ae_selection select = {.rows = a.rows, .n = a.n_rows};
     AE_TRY_GOTO(done, ae_run_layers(m, &packing.batch, packing.ids, x, store, work, &select));
-    AE_TRY_GOTO(done, read_top(m, x, arena, &a));
+    AE_TRY_GOTO(done, read_top(m, scored, x, arena, &a));
     for (int32_t i = 0; nll && i < packing.n_sequences; i++)
         nll[sequences[i].index] = 0;
     for (int32_t i = 0; nll && i < a.n; i++) {
         const reading *r = &a.readings[i];
-        if (!isfinite(r->nll)) AE_TRY_GOTO(done, ae_model_blame(m, "a log-probability"));
+        const ae_scored *s = &scored[r->sequence];
+        if (!isfinite(r->nll))
+            AE_TRY_GOTO(done, ae_model_blame_at(m, "a log-probability", s->ids, s->first + s->n));
         nll[r->sequence] += r->nll / scored[r->sequence].n;
     }
     *n_done = packing.n_sequences;
@@ -289,7 +300,7 @@ ae_status ae_logits(ae_model *m, const char *text, float *out) {
     AE_TRY_GOTO(done, ae_head_forward(m, x, 1, normed, NULL, NULL, logits));
     int64_t bad = -1;
     AE_TRY_GOTO(done, be->all_finite(be, logits, (size_t)m->config.n_vocab, &bad));
-    if (bad >= 0) AE_TRY_GOTO(done, ae_model_blame(m, "a logit"));
+    if (bad >= 0) AE_TRY_GOTO(done, ae_model_blame_at(m, "a logit", ids, n_ids));
     AE_TRY_GOTO(done, be->get(be, out, logits, (size_t)m->config.n_vocab));
 done:
     be->release(be, x);
