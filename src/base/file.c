@@ -13,16 +13,51 @@
 
 enum { MAX_NAMES = 1000 }; // that are tried for a temporary file
 
+// What was redirected into the process ("/dev/stdin", or a shell's "<(command)") is its caller's, and may be
+// a pipe.
+static bool is_own_descriptor(const char *path) {
+    static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        if (strncmp(path, folders[i], strlen(folders[i])) == 0) return true;
+    return strcmp(path, "/dev/stdin") == 0;
+}
+
+// A pipe or a device that lies where a file is expected would keep us waiting, the former already when it is
+// opened.
+static ae_status open_file(const char *path, bool or_own, int *out) {
+    const bool own = or_own && is_own_descriptor(path);
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (own ? 0 : O_NONBLOCK));
+    if (file < 0 &&
+        errno == EWOULDBLOCK) // of a file it means that somebody has a lease on it, to be waited for
+        file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (file < 0) return ae_fail_errno(AE_ERR_IO, "cannot open '%s'", path);
+    struct stat info;
+    ae_status status = AE_OK;
+    if (fstat(file, &info) != 0)
+        status = ae_fail_errno(AE_ERR_IO, "cannot read '%s'", path);
+    else if (S_ISDIR(info.st_mode))
+        status = ae_fail(AE_ERR_IO, "'%s' is a folder, a file was expected", path);
+    else if (!S_ISREG(info.st_mode) && !own)
+        status = ae_fail(AE_ERR_IO, "'%s' is not a regular file", path);
+    if (status == AE_OK)
+        *out = file;
+    else
+        close(file);
+    return status;
+}
+
+ae_status ae_file_open(const char *path, int *file) {
+    return open_file(path, false, file);
+}
+
 ae_status ae_map_open(const char *path, ae_map *out) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return ae_fail_errno(AE_ERR_IO, "cannot open '%s'", path);
+    int fd = -1;
+    AE_TRY(ae_file_open(path, &fd));
     struct stat info;
     ae_status status = AE_OK;
     ae_map map = {.data = (const unsigned char *)""};
     if (fstat(fd, &info) != 0)
         status = ae_fail_errno(AE_ERR_IO, "cannot read '%s'", path);
-    else if (!S_ISREG(info.st_mode))
-        status = ae_fail(AE_ERR_IO, "'%s' is not a regular file", path);
     else if (info.st_size > 0) {
         map.size = (size_t)info.st_size;
         void *data = mmap(NULL, map.size, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -49,12 +84,12 @@ void ae_map_close(ae_map *map) {
 }
 
 ae_status ae_file_read(const char *path, size_t limit, char **text, size_t *length) {
-    FILE *stream = fopen(path, "rbe");
-    if (!stream) return ae_fail_errno(AE_ERR_IO, "cannot open '%s'", path);
-    struct stat info;
-    if (fstat(fileno(stream), &info) == 0 && S_ISDIR(info.st_mode)) {
-        fclose(stream);
-        return ae_fail(AE_ERR_IO, "'%s' is a folder, a file was expected", path);
+    int file = -1;
+    AE_TRY(open_file(path, true, &file));
+    FILE *stream = fdopen(file, "rb");
+    if (!stream) {
+        close(file);
+        return ae_fail_errno(AE_ERR_IO, "cannot open '%s'", path);
     }
     ae_text bytes = {0};
     char chunk[65536];
@@ -85,13 +120,11 @@ static int open_unnamed(const char *folder) {
     return open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
 }
 
-static int open_named(char *temporary) {
-    const int fd = mkostemp(temporary, O_CLOEXEC);
-    if (fd < 0) return -1;
-    const mode_t mask = umask(0); // mkostemp makes 0600; a finished file gets what the user's umask says
+unsigned ae_finished_mode(unsigned mode) {
+    // There is no way to ask without setting it: strictly, for what other threads may create meanwhile.
+    const mode_t mask = umask(0077);
     umask(mask);
-    (void)fchmod(fd, 0666 & ~mask);
-    return fd;
+    return mode & ~(unsigned)mask;
 }
 
 ae_status ae_atomic_open(const char *path, ae_atomic_file *out) {
@@ -100,7 +133,7 @@ ae_status ae_atomic_open(const char *path, ae_atomic_file *out) {
     ae_status status = file.path && folder && name ? AE_OK : ae_no_memory();
     int fd = status == AE_OK ? open_unnamed(folder) : -1;
     if (status == AE_OK && fd < 0) {
-        fd = open_named(name);
+        fd = mkostemp(name, O_CLOEXEC); // which nobody else can read
         if (fd < 0)
             status = ae_fail_errno(AE_ERR_IO, "cannot write '%s'", path);
         else {
@@ -160,7 +193,10 @@ ae_status ae_atomic_commit(ae_atomic_file *file) {
     if (ferror(file->stream) || fflush(file->stream) != 0 || fsync(fileno(file->stream)) != 0)
         status = ae_fail_errno(AE_ERR_IO, "cannot write '%s'", file->path);
     const bool is_new = !ae_path_exists(file->path);
-    if (status == AE_OK && !file->temporary) status = give_name(file);
+    if (file->temporary)
+        (void)fchmod(fileno(file->stream), ae_finished_mode(0666));
+    else if (status == AE_OK)
+        status = give_name(file);
     if (fclose(file->stream) != 0 && status == AE_OK)
         status = ae_fail_errno(AE_ERR_IO, "cannot write '%s'", file->path);
     file->stream = NULL;
@@ -207,6 +243,15 @@ bool ae_path_exists(const char *path) {
 bool ae_path_is_folder(const char *path) {
     struct stat info;
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+ae_status ae_folder_check_own(const char *path) {
+    struct stat info;
+    if (lstat(path, &info) != 0)
+        return errno == ENOENT ? AE_OK : ae_fail_errno(AE_ERR_IO, "cannot write into '%s'", path);
+    if (S_ISDIR(info.st_mode)) return AE_OK;
+    return ae_fail(AE_ERR_IO, "'%s' is a %s, not a folder: nothing is written there", path,
+                   S_ISLNK(info.st_mode) ? "link" : "file");
 }
 
 char *ae_path_join(const char *folder, const char *name) {

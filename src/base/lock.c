@@ -26,10 +26,23 @@ static bool has_name(int file, const char *path) {
            locked.st_ino == named.st_ino;
 }
 
+ae_status ae_lock_open(const char *path, int *file) {
+    struct stat info;
+    const int opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0666);
+    if (opened < 0 && errno != ELOOP) return ae_fail_errno(AE_ERR_IO, "cannot write '%s'", path);
+    if (opened >= 0 && fstat(opened, &info) == 0 && S_ISREG(info.st_mode) && info.st_nlink <= 1) {
+        *file = opened;
+        return AE_OK;
+    }
+    if (opened >= 0) close(opened);
+    return ae_fail(AE_ERR_IO,
+                   "'%s' is no file of its own (a link, or the like), which a lock must be: remove it", path);
+}
+
 ae_status ae_lock_take(const char *path, const char *what, int *file) {
     for (;;) {
-        const int opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-        if (opened < 0) return ae_fail_errno(AE_ERR_IO, "cannot write '%s'", path);
+        int opened = -1;
+        AE_TRY(ae_lock_open(path, &opened));
         ae_status status = AE_OK;
         if (flock(opened, LOCK_EX | LOCK_NB) != 0)
             status = errno == EWOULDBLOCK ? ae_lock_is_taken(opened, what)

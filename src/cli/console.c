@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/visible.h"
+
 // Progress is worth a line only where somebody waits; in a log, where lines stay, far less often.
 static const double silent_seconds = 2, redraw_seconds = 0.2, log_seconds = 30;
 
@@ -65,17 +67,9 @@ const char *ae_text_bytes(double bytes, char out[AE_SHORT_TEXT]) {
 
 void ae_print_quoted(const char *text) {
     putchar('"');
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-        if (*c == '\n')
-            fputs("\\n", stdout);
-        else if (*c == '\t')
-            fputs("\\t", stdout);
-        else if (*c == '"' || *c == '\\')
-            printf("\\%c", *c);
-        else if (*c < 0x20 || *c == 0x7F)
-            printf("\\x%02x", *c);
-        else
-            putchar(*c);
+    for (const char *end = text + strlen(text); text < end;) {
+        if (*text == '"' || *text == '\\') putchar('\\');
+        text += ae_print_character(stdout, text, (size_t)(end - text));
     }
     putchar('"');
 }
@@ -122,7 +116,9 @@ json_t *ae_json_seed(uint64_t seed) {
 }
 
 static void print_document(const json_t *document) {
-    json_dumpf(document, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+    char *text = json_dumps(document, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+    if (text) ae_print_json(stdout, text);
+    free(text);
     putchar('\n');
 }
 
@@ -137,7 +133,9 @@ void ae_console_clear(ae_console *console) {
 static void warn(void *user, const char *text) {
     ae_console *console = user;
     ae_console_clear(console);
-    fprintf(stderr, "aedile: warning: %s\n", text);
+    fputs("aedile: warning: ", stderr);
+    ae_print_visible(stderr, text);
+    fputc('\n', stderr);
     json_array_append_new(console->warnings, ae_json_text(text));
 }
 
@@ -153,10 +151,12 @@ void ae_console_warn(ae_console *console, const char *format, ...) {
 void ae_console_note(ae_console *console, const char *format, ...) {
     if (console->quiet) return;
     ae_console_clear(console);
+    char text[1024];
     va_list arguments;
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    ae_print_visible(stderr, text);
     fputc('\n', stderr);
 }
 
@@ -179,7 +179,9 @@ static bool progress(void *user, const char *stage, double done, double total, c
 
     const double rate = (done - console->progress.first) / spent;
     char left[AE_SHORT_TEXT];
-    fprintf(stderr, terminal ? "\r\033[K%s: %.0f" : "aedile: %s: %.0f", stage, done);
+    fputs(terminal ? "\r\033[K" : "aedile: ", stderr);
+    ae_print_visible(stderr, stage);
+    fprintf(stderr, ": %.0f", done);
     if (total > 0) fprintf(stderr, " of %.0f", total);
     fprintf(stderr, " %s", unit);
     if (rate > 0) fprintf(stderr, rate < 10 ? ", %.2f/s" : ", %.0f/s", rate);
@@ -211,7 +213,9 @@ void ae_console_close(ae_console *console) {
 static void print_error(ae_console *console, ae_status status, const char *text) {
     ae_console_clear(console);
     fflush(stdout); // what was printed before comes before
-    fprintf(stderr, "aedile: %s\n", text);
+    fputs("aedile: ", stderr);
+    ae_print_visible(stderr, text);
+    fputc('\n', stderr);
     if (!console->json) return;
     json_t *document = json_pack("{s:{s:s, s:o}, s:O}", "error", "status", ae_status_name(status), "message",
                                  ae_json_text(text), "warnings", console->warnings);

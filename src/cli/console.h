@@ -58,7 +58,7 @@ json_t *ae_json_text(const char *text);
 json_t *ae_json_real(double value);
 json_t *ae_json_seed(uint64_t seed);
 
-/* Prints the text in double quotes, on one line, control characters escaped. */
+/* Prints the text in double quotes, on one line, escaped (cli/visible.h). */
 void ae_print_quoted(const char *text);
 
 /* "1.4 s", "12 min"; "98.31 %", "2e-05 %"; "5.8 GiB". Into out, which is also what they return. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/console.h"
+#include "cli/visible.h"
 
 // Whatever a signal's handler calls must be able to interrupt itself: neither stdio nor memory, only system
 // calls.
@@ -58,10 +59,15 @@ static bool find_file(uintptr_t address, char path[LINE]) {
 
 // As much of the sentence as there is room for; as the inside of a JSON string, where that is wanted.
 static size_t add(char out[SENTENCE], size_t n, const char *text, bool json) {
-    for (; *text && n + 2 < SENTENCE; text++) {
-        const unsigned char c = (unsigned char)*text;
-        if (json && (c == '"' || c == '\\')) out[n++] = '\\';
-        out[n++] = json && (c < 0x20 || c > 0x7e) ? '?' : *text;
+    char escape[AE_ESCAPE];
+    for (const char *end = text + strlen(text); text < end && n + AE_ESCAPE < SENTENCE;) {
+        const size_t length = ae_escape(text, (size_t)(end - text), escape);
+        if (json && escape[0] && escape[1] == 'x') memcpy(escape, "?", 2); // JSON has no such escape
+        if (json && (*text == '"' || *text == '\\')) out[n++] = '\\';
+        const size_t added = *escape ? strlen(escape) : length;
+        memcpy(out + n, *escape ? escape : text, added);
+        n += added;
+        text += length;
     }
     return n;
 }

@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/edit_report.h"
 #include "cli/session.h"
+#include "cli/visible.h"
 
 typedef struct values {
     ae_common common;
@@ -60,8 +61,9 @@ static int list(ae_console *console, const values *v, ae_journal *journal) {
             norm += edit->layers[l].update_norm;
         char layers[128], *text = ae_request_text(&edit->request);
         ae_edit_layers_text(edit, layers, sizeof layers);
-        printf("%4d  %-8s  %-20s  %-7s %-6s %9.4g  ", entry.id, entry.reverted ? "reverted" : "active",
-               entry.time, ae_variant_name(edit->hparams.variant), layers, norm);
+        printf("%4d  %-8s  ", entry.id, entry.reverted ? "reverted" : "active");
+        ae_print_column(stdout, entry.time, 20);
+        printf("  %-7s %-6s %9.4g  ", ae_variant_name(edit->hparams.variant), layers, norm);
         ae_print_quoted(text ? text : edit->request.prompt);
         printf(" -> ");
         ae_print_quoted(edit->request.target_new);
@@ -90,8 +92,9 @@ static int show(ae_console *console, const values *v, ae_journal *journal, int i
     if (console->json) return ae_console_document(console, entry_document(&entry, true));
     const ae_edit *edit = entry.edit;
     const ae_hparams *h = &edit->hparams;
-    printf("edit %d, %s, written %s, %s\n", entry.id, entry.reverted ? "reverted" : "active", entry.time,
-           entry.file);
+    printf("edit %d, %s, written ", entry.id, entry.reverted ? "reverted" : "active");
+    ae_print_visible(stdout, entry.time);
+    printf(", %s\n", entry.file);
     ae_print_edit(edit, true);
     printf("  request     prompt ");
     ae_print_quoted(edit->request.prompt);
@@ -101,15 +104,22 @@ static int show(ae_console *console, const values *v, ae_journal *journal, int i
     printf("\n  hparams     fact_token %s, steps %d, lr %g, weight decay %g, clamp %g, kl %g\n",
            ae_fact_token_name(h->fact_token), h->v_num_grad_steps, h->v_lr, h->v_weight_decay,
            h->clamp_norm_factor, h->kl_factor);
-    if (h->mom2_adjustment)
-        printf("  moments     %s, %lld samples, %s\n", h->mom2_dataset, (long long)h->mom2_n_samples,
-               h->mom2_dtype);
-    else
-        printf("  moments     none (mom2_adjustment is off)\n");
+    printf("  moments     ");
+    if (h->mom2_adjustment) {
+        ae_print_visible(stdout, h->mom2_dataset);
+        printf(", %lld samples, ", (long long)h->mom2_n_samples);
+        ae_print_visible(stdout, h->mom2_dtype);
+    } else {
+        printf("none (mom2_adjustment is off)");
+    }
+    putchar('\n');
     printf("  templates   %zu, sha256 %s, seed %llu\n", edit->n_templates, edit->templates_sha256,
            (unsigned long long)edit->seed);
-    for (int i = 0; i < edit->n_layers; i++)
-        printf("  base        %s, sha256 %s\n", edit->layers[i].module, edit->layers[i].base_sha256);
+    for (int i = 0; i < edit->n_layers; i++) {
+        printf("  base        ");
+        ae_print_visible(stdout, edit->layers[i].module);
+        printf(", sha256 %s\n", edit->layers[i].base_sha256);
+    }
     return AE_EXIT_OK;
 }
 

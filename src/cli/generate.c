@@ -5,6 +5,7 @@
 
 #include "cli/commands.h"
 #include "cli/session.h"
+#include "cli/visible.h"
 
 typedef struct values {
     ae_common common;
@@ -15,15 +16,9 @@ typedef struct values {
     bool ignore_end;
 } values;
 
-// What a model says must not steer the terminal: control characters other than newline and tab become '?'.
-static void print_plain(const char *text) {
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
-        putchar((*c < 0x20 && *c != '\n' && *c != '\t') || *c == 0x7F ? '?' : *c);
-}
-
 static void stream(void *user, const char *piece) {
     ae_console_clear(user);
-    print_plain(piece);
+    ae_print_plain(stdout, piece);
     fflush(stdout);
 }
 
@@ -44,7 +39,7 @@ static int run(ae_console *console, const void *options, const ae_texts *words) 
     ae_status status = ae_session_open(words->items[0], &v->common, &session);
     const double began = ae_clock();
     if (status == AE_OK) {
-        if (streams) print_plain(v->prompt);
+        if (streams) ae_print_plain(stdout, v->prompt);
         status = ae_generate(session.model, v->prompt, &how, streams ? stream : NULL, console, &text);
         if (streams) putchar('\n');
     }
@@ -62,8 +57,8 @@ static int run(ae_console *console, const void *options, const ae_texts *words) 
     else if (!terminal)
         printf("%s%s\n", v->prompt, text);
     else if (!streams) {
-        print_plain(v->prompt);
-        print_plain(text);
+        ae_print_plain(stdout, v->prompt);
+        ae_print_plain(stdout, text);
         putchar('\n');
     }
     ae_free(text);

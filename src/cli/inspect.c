@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/session.h"
+#include "cli/visible.h"
 
 typedef struct values {
     ae_common common;
@@ -55,9 +56,10 @@ static void print_module(const char *pattern, int layer) {
 static void print_model(const ae_session *session, const values *v) {
     const ae_model_info *m = ae_model_get_info(session->model);
     char bytes[AE_SHORT_TEXT];
-    printf("%s\n", m->name);
-    printf("  folder        %s\n", m->folder);
-    printf("  architecture  %s: %d layers, d_model %d, d_mlp %d, %d heads of %d\n", m->architecture,
+    ae_print_visible(stdout, m->name);
+    printf("\n  folder        ");
+    ae_print_visible(stdout, m->folder);
+    printf("\n  architecture  %s: %d layers, d_model %d, d_mlp %d, %d heads of %d\n", m->architecture,
            m->n_layer, m->d_model, m->d_mlp, m->n_head, m->d_head);
     printf("  weights       %lld parameters, %s, %s\n", (long long)m->n_parameters, m->dtype,
            ae_text_bytes((double)m->n_bytes, bytes));
@@ -77,7 +79,9 @@ static void print_model(const ae_session *session, const values *v) {
     if (v->check) printf("  values        all finite\n");
     for (size_t i = 0; v->tensors && i < ae_model_tensor_count(session->model); i++) {
         const ae_tensor_info t = ae_model_tensor(session->model, i);
-        printf("  %-48s %-5s [", t.name, t.dtype);
+        printf("  ");
+        ae_print_column(stdout, t.name, 48);
+        printf(" %-5s [", t.dtype);
         for (int d = 0; d < t.n_dim; d++)
             printf("%s%lld", d ? ", " : "", (long long)t.shape[d]);
         printf("]\n");

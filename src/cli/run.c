@@ -10,6 +10,7 @@
 #include "cli/hparams_words.h"
 #include "cli/run_values.h"
 #include "cli/session.h"
+#include "cli/visible.h"
 
 // Sum and number of what was measured.
 typedef struct mean {
@@ -318,22 +319,30 @@ static void print_mean(const char *name, const mean *m) {
 
 static void print_plan(const work *w) {
     const ae_run_options *o = &w->options;
-    printf("%s %s: %lld cases, %lld done\n", w->v->resume ? "would go on with" : "would begin",
+    printf("%s %s: %lld cases, %lld done\n  model       ", w->v->resume ? "would go on with" : "would begin",
            w->result.folder, (long long)w->result.n_cases, (long long)w->n_done_before);
-    printf("  model       %s\n  variant     %s, layer", ae_model_get_info(w->session.model)->folder,
-           ae_variant_name(o->hparams.variant));
+    ae_print_visible(stdout, ae_model_get_info(w->session.model)->folder);
+    printf("\n  variant     %s, layer", ae_variant_name(o->hparams.variant));
     for (int i = 0; i < o->hparams.n_layers; i++)
         printf("%s%d", i ? ", " : " ", o->hparams.layers[i]);
-    printf("\n  records     %s, data in %s%s%s\n", o->dataset, o->data, o->select ? ", selected by " : "",
-           o->select ? o->select : "");
-    printf("  edits       %s, %d a chunk, seed %llu\n",
+    printf("\n  records     ");
+    ae_print_visible(stdout, o->dataset);
+    printf(", data in ");
+    ae_print_visible(stdout, o->data);
+    if (o->select) printf(", selected by ");
+    if (o->select) ae_print_visible(stdout, o->select);
+    printf("\n  edits       %s, %d a chunk, seed %llu\n",
            o->sequential ? "accumulate" : "restored after each chunk", o->num_edits,
            (unsigned long long)o->seed);
     if (o->generation_interval > 0)
         printf("  generation  where the case's id is a multiple of %d\n", o->generation_interval);
     if (o->glue_interval > 0)
         printf("  tasks       before the first and after every %d edits\n", o->glue_interval);
-    if (o->ppl_text) printf("  perplexity  of %s\n", o->ppl_text);
+    if (o->ppl_text) {
+        printf("  perplexity  of ");
+        ae_print_visible(stdout, o->ppl_text);
+        putchar('\n');
+    }
 }
 
 static int finish(work *w) {

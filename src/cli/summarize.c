@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/run_folder.h"
+#include "cli/visible.h"
 
 typedef struct values {
     ae_common common;
@@ -136,8 +137,8 @@ static int print_table(const runs *r, bool std) {
     for (int c = VARIANT; c < N_COLUMNS; c++)
         widths[c] = widest(rows, r->count + 1, c);
     for (size_t i = 0; i <= r->count; i++) {
-        printf("%-*s  %-*s", widths[RUN], i ? call(r, r->items[i - 1]) : "run", widths[VARIANT],
-               rows[i][VARIANT]);
+        ae_print_column(stdout, i ? call(r, r->items[i - 1]) : "run", widths[RUN] + 2);
+        ae_print_column(stdout, rows[i][VARIANT], widths[VARIANT]);
         for (int c = CASES; c < N_COLUMNS; c++)
             printf("%s%*s", std ? " " : "  ", widths[c], rows[i][c]); // deviations need the room
         putchar('\n');
@@ -162,9 +163,14 @@ static ae_status print_differences(ae_console *console, const runs *r, const ae_
         const ae_status status = compare_measure(base, run, &measures[m], &d);
         if (status == AE_ERR_NOT_FOUND) continue;
         if (status != AE_OK) return status;
-        if (!begun)
-            printf("\n%s less %s, over the cases of both\n  %-6s %10s   %-20s %7s\n", call(r, run),
-                   call(r, base), "", "difference", "95 % interval", "cases");
+        if (!begun) {
+            putchar('\n');
+            ae_print_visible(stdout, call(r, run));
+            fputs(" less ", stdout);
+            ae_print_visible(stdout, call(r, base));
+            printf(", over the cases of both\n  %-6s %10s   %-20s %7s\n", "", "difference", "95 % interval",
+                   "cases");
+        }
         begun = true;
         const char *format = m == TIME ? "%+.3g" : "%+.2f"; // seconds may be small
         char mean[AE_SHORT_TEXT], low[AE_SHORT_TEXT], high[AE_SHORT_TEXT], interval[3 * AE_SHORT_TEXT];

@@ -64,8 +64,15 @@ static bool is_temporary(const char *name, const char *base) {
            strncmp(name + length, temporary_end, strlen(".tmp-")) == 0;
 }
 
+// Ours to remove: in a folder that others may write into, one could lay links where we remove.
+static bool is_own(const char *path) {
+    struct stat info;
+    return lstat(path, &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == geteuid() &&
+           (info.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
 // Removes what exports to this name left that were killed: a folder called like a temporary one is such only
-// if it holds a lock's file that nobody has locked.
+// if it is the user's own and holds a lock's file that nobody has locked.
 static ae_status remove_killed(const char *parent, const char *path) {
     const char *slash = strrchr(path, '/');
     char **names = NULL;
@@ -76,12 +83,13 @@ static ae_status remove_killed(const char *parent, const char *path) {
     for (size_t i = 0; i < count && status == AE_OK; i++) {
         if (!is_temporary(names[i], slash ? slash + 1 : path)) continue;
         char *temporary = ae_path_join(parent, names[i]);
-        const int lock = temporary ? take_lock(temporary, 0) : -1;
+        const bool own = temporary && is_own(temporary);
+        const int lock = own ? take_lock(temporary, 0) : -1;
         if (!temporary) status = ae_no_memory();
         if (lock >= 0) {
             remove_folder(temporary);
             close(lock);
-        } else if (temporary)
+        } else if (own)
             (void)rmdir(temporary); // one that is empty as yet; of others nothing is taken
         ae_free(temporary);
     }
@@ -142,9 +150,7 @@ static ae_status remove_lock(const ae_export_folder *folder) {
 }
 
 ae_status ae_export_folder_commit(ae_export_folder *folder) {
-    const mode_t mask = umask(0); // mkdtemp makes 0700; a finished folder gets what the user's umask says
-    umask(mask);
-    (void)chmod(folder->temporary, 0777 & ~mask);
+    (void)chmod(folder->temporary, ae_finished_mode(0777)); // mkdtemp makes 0700
     char *parent = ae_path_parent(folder->path);
     ae_status status = parent ? ae_folder_sync(folder->temporary) : ae_no_memory();
     if (status == AE_OK) status = remove_lock(folder);

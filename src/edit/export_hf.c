@@ -314,7 +314,41 @@ static ae_status copy_file(exporter *x, const char *name) {
     return status;
 }
 
-static ae_status copy_others(exporter *x) {
+// The part of `path` that a link in the folder may lead to: the folder, or in the hub's cache, whose
+// snapshots are links into models--owner--name/blobs, that model's part of the cache.
+static size_t home_length(const char *folder) {
+    const char *slash = strrchr(folder, '/'), *name = slash;
+    while (name > folder && name[-1] != '/')
+        name--;
+    const bool cached = name > folder + 1 && strncmp(name, "snapshots/", strlen("snapshots/")) == 0;
+    return cached ? (size_t)(name - folder - 1) : strlen(folder);
+}
+
+// A link that leads out of the model's folder would carry some other file of this machine along.
+static ae_status check_link(exporter *x, const char *name) {
+    char *source = ae_path_join(x->model->info.folder, name);
+    char *folder = realpath(x->model->info.folder, NULL), *full = source ? realpath(source, NULL) : NULL;
+    ae_status status = AE_OK;
+    if (!source)
+        status = ae_no_memory();
+    else if (!folder || !full)
+        status = ae_fail_errno(AE_ERR_IO, "cannot copy '%s'", source);
+    else {
+        const size_t home = home_length(folder);
+        if (strncmp(full, folder, home) != 0 || full[home] != '/')
+            status = ae_fail(AE_ERR_ARGUMENT,
+                             "'%s' is a link out of the model's folder, to '%s', which an export would carry "
+                             "along: put the file itself there if it is the model's",
+                             source, full);
+    }
+    free(full);
+    free(folder);
+    ae_free(source);
+    return status;
+}
+
+// What lies in the folder besides the weights.
+static ae_status each_other(exporter *x, ae_status (*act)(exporter *x, const char *name), bool warn) {
     const ae_checkpoint *checkpoint = x->model->checkpoint;
     char **names = NULL;
     size_t count = 0;
@@ -325,12 +359,12 @@ static ae_status copy_others(exporter *x) {
         if (is_checkpoint_file(checkpoint, names[i]) ||
             (torch_index && !ae_checkpoint_is_safetensors(checkpoint)))
             continue;
-        if (may_hold_weights(names[i]) && !is_index_in_use(checkpoint, names[i]))
+        if (!may_hold_weights(names[i]) || is_index_in_use(checkpoint, names[i]))
+            status = act(x, names[i]);
+        else if (warn)
             ae_warn(x->hooks,
                     "'%s' is left out of the export: a file of its kind may hold the unedited weights",
                     names[i]);
-        else
-            status = copy_file(x, names[i]);
     }
     ae_folder_list_free(names, count);
     return status;
@@ -355,12 +389,13 @@ static ae_status export_model(exporter *x, const char *output, double *error) {
     if (!x->values || !x->rounded || !x->back || !x->base) return ae_no_memory();
     for (int layer = 0; layer < c->n_layer; layer++)
         if (x->model->layers[layer].edited) AE_TRY(check_rounding(x, layer, error));
+    AE_TRY(each_other(x, check_link, false));
     AE_TRY(ae_export_folder_begin(output, &x->folder));
     const ae_status status = write_weights(x);
     // Writing from a base that was cut short meanwhile fails, too, but says "bad address".
     if (status == AE_ERR_IO) AE_TRY(ae_checkpoint_check(x->model->checkpoint));
     AE_TRY(status);
-    AE_TRY(copy_others(x));
+    AE_TRY(each_other(x, copy_file, true));
     AE_TRY(ae_checkpoint_check(x->model->checkpoint));
     return ae_export_folder_commit(&x->folder);
 }

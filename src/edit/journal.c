@@ -2,7 +2,6 @@
 #include "edit/journal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/lock.h"
 #include "edit/journal_base.h"
 #include "edit/journal_entry.h"
 
@@ -273,10 +273,9 @@ static ae_status prepare_folder(const char *folder) {
 static ae_status take_lock(ae_journal *j) {
     char *path = ae_path_join(j->folder, "lock");
     if (!path) return ae_no_memory();
-    ae_status status = AE_OK;
-    j->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (j->lock < 0)
-        status = ae_fail_errno(AE_ERR_IO, "the journal '%s' cannot be written ('%s')", j->folder, path);
+    ae_status status = ae_lock_open(path, &j->lock);
+    if (status != AE_OK)
+        status = ae_fail_context(status, "the journal '%s' cannot be written", j->folder);
     else if (flock(j->lock, LOCK_EX | LOCK_NB) != 0)
         status =
             errno == EWOULDBLOCK

@@ -21,11 +21,12 @@ char *ae_moment_module(const ae_model *model, int layer) {
     return replaced(model->info.mlp_out_module, "%d", number);
 }
 
-// <root>/<name with / as _>
+// <root>/<name with / as _>. A model's name may come from a file: "." and ".." must not lead elsewhere.
 static char *model_folder(const char *root, const char *name) {
     char *folder = ae_strdup(name), *path = NULL;
+    const bool leads_up = strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
     for (char *at = folder; at && *at; at++)
-        if (*at == '/') *at = '_';
+        if (*at == '/' || leads_up) *at = '_';
     if (folder) path = ae_path_join(root, folder);
     ae_free(folder);
     return path;

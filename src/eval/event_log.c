@@ -128,7 +128,7 @@ ae_status ae_event_log_go_on(ae_event_log *log) {
     AE_TRY(ae_run_folder_write(log->folder, log->gathered.data ? log->gathered.data : "", "%s", name));
     char *path = ae_run_folder_path(log->folder, "%s", name);
     if (!path) return ae_no_memory();
-    const int file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    const int file = open(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
     ae_status status = AE_OK;
     if (file < 0)
         status = ae_fail_errno(AE_ERR_IO, "cannot write '%s'", path);

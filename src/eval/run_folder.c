@@ -108,10 +108,10 @@ ae_status ae_run_folder_next(const char *results, char **path) {
 static ae_status take_lock(ae_run_folder *folder) {
     char *path = ae_run_folder_path(folder, "aedile/lock");
     if (!path) return ae_no_memory();
-    ae_status status = AE_OK;
-    const int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (file < 0)
-        status = ae_fail_errno(AE_ERR_IO, "the run '%s' cannot be written ('%s')", folder->path, path);
+    int file = -1;
+    ae_status status = ae_lock_open(path, &file);
+    if (status != AE_OK)
+        status = ae_fail_context(status, "the run '%s' cannot be written", folder->path);
     else if (flock(file, LOCK_EX | LOCK_NB) != 0)
         status = errno == EWOULDBLOCK ? ae_lock_is_taken(file, folder->path)
                                       : ae_fail_errno(AE_ERR_IO, "'%s' cannot be locked", path);
@@ -132,7 +132,8 @@ static ae_status take_lock(ae_run_folder *folder) {
 static ae_status make_subfolder(const ae_run_folder *folder, const char *name) {
     char *path = ae_run_folder_path(folder, "%s", name);
     if (!path) return ae_no_memory();
-    const ae_status status = ae_folder_make(path);
+    ae_status status = ae_folder_check_own(path);
+    if (status == AE_OK) status = ae_folder_make(path);
     ae_free(path);
     return status;
 }
@@ -140,7 +141,8 @@ static ae_status make_subfolder(const ae_run_folder *folder, const char *name) {
 static ae_status clear(const ae_run_folder *folder, const char *name) {
     char *path = ae_run_folder_path(folder, "%s", name);
     if (!path) return ae_no_memory();
-    const ae_status status = ae_path_is_folder(path) ? ae_folder_clear(path) : AE_OK;
+    ae_status status = ae_folder_check_own(path);
+    if (status == AE_OK && ae_path_is_folder(path)) status = ae_folder_clear(path);
     ae_free(path);
     return status;
 }
@@ -211,10 +213,11 @@ void ae_run_folder_close(ae_run_folder *folder) {
 // ---- writing ---------------------------------------------------------------------------------------
 
 static ae_status write_file(const char *temporary, const char *path, const char *text) {
-    const int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    const int file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file < 0) return ae_fail_errno(AE_ERR_IO, "cannot write '%s'", temporary);
     ae_status status = AE_OK;
-    if (!ae_write_all(file, text, strlen(text)) || fsync(file) != 0)
+    if (!ae_write_all(file, text, strlen(text)) || fchmod(file, ae_finished_mode(0666)) != 0 ||
+        fsync(file) != 0)
         status = ae_fail_errno(AE_ERR_IO, "cannot write '%s'", path);
     if (close(file) != 0 && status == AE_OK) status = ae_fail_errno(AE_ERR_IO, "cannot write '%s'", path);
     if (status == AE_OK && rename(temporary, path) != 0)

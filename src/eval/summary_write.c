@@ -41,6 +41,7 @@ ae_status ae_summary_write(const ae_summary *summary) {
     char *text = NULL, *folder = ae_path_join(summary->folder, "evals");
     char *path = folder ? ae_path_join(folder, "summary.json") : NULL;
     ae_status status = path ? summary_text(summary, &text) : ae_no_memory();
+    if (status == AE_OK) status = ae_folder_check_own(folder);
     if (status == AE_OK) status = ae_folder_make(folder);
     if (status == AE_OK) status = ae_atomic_write(path, text, strlen(text));
     ae_free(text);

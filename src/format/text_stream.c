@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
 
@@ -84,6 +86,15 @@ static ae_status open_zstd(ae_text_stream *s) {
     return AE_OK;
 }
 
+static ae_status open_stream(const char *path, FILE **stream) {
+    int file = -1;
+    AE_TRY(ae_file_open(path, &file));
+    *stream = fdopen(file, "rb");
+    if (*stream) return AE_OK;
+    close(file);
+    return ae_fail_errno(AE_ERR_IO, "cannot open '%s'", path);
+}
+
 static ae_status open_file(ae_text_stream *s, const char *path) {
     size_t length = strlen(path);
     s->compression = ends_with(path, length, ".gz") ? GZIP : ends_with(path, length, ".zst") ? ZSTD : PLAIN;
@@ -93,16 +104,20 @@ static ae_status open_file(ae_text_stream *s, const char *path) {
     s->at_end = false;
     s->line = 0;
     s->chunk_begin = s->chunk_end = 0;
-    s->plain = fopen(path, "rbe");
-    if (!s->plain) return ae_fail_errno(AE_ERR_IO, "cannot open '%s'", path);
+    AE_TRY(open_stream(path, &s->plain));
     s->is_open = true;
     AE_TRY(check_magic(s->plain, path, s->compression));
     if (s->compression == ZSTD) return open_zstd(s);
     if (s->compression == PLAIN) return AE_OK;
     fclose(s->plain);
     s->plain = NULL;
-    s->gzip = gzopen(path, "rbe");
-    if (!s->gzip) return ae_fail_errno(AE_ERR_IO, "cannot open '%s'", path);
+    int file = -1;
+    AE_TRY(ae_file_open(path, &file));
+    s->gzip = gzdopen(file, "rb");
+    if (!s->gzip) {
+        close(file);
+        return ae_fail_errno(AE_ERR_IO, "cannot open '%s'", path);
+    }
     gzbuffer(s->gzip, CHUNK);
     return AE_OK;
 }
@@ -294,13 +309,13 @@ ae_status ae_text_stream_open(const char *const *paths, size_t n_paths, ae_text_
         s->paths[s->n_paths] = ae_strdup(paths[s->n_paths]);
         if (!s->paths[s->n_paths]) status = ae_no_memory();
         if (status != AE_OK) break;
-        FILE *probe = fopen(paths[s->n_paths], "rbe"); // a missing file shows now, not hours into a run
-        if (!probe) {
-            status = ae_fail_errno(AE_ERR_IO, "cannot open '%s'", paths[s->n_paths]);
+        int probe = -1;
+        status = ae_file_open(paths[s->n_paths], &probe); // a missing file shows now, not hours into a run
+        if (status != AE_OK) {
             ae_free(s->paths[s->n_paths]);
             break;
         }
-        fclose(probe);
+        close(probe);
     }
     if (status != AE_OK) {
         ae_text_stream_close(s);

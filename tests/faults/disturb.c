@@ -2,6 +2,8 @@
  * files.
  *
  *     count    nothing is disturbed
+ *     meet     nothing is disturbed; other calls are reported: those that start a program or a process (no
+ *              thread), or reach for another process or the network
  *     kill     the process is killed (SIGKILL) before the call
  *     half     the N-th write writes its first half, then the process is killed
  *     short    the N-th write writes its first half and says so
@@ -31,6 +33,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -97,6 +100,27 @@ static const call calls[] = {
 };
 enum { N_CALLS = sizeof calls / sizeof *calls };
 
+// Calls that start a program or a process, or reach for others.
+static const call meetings[] = {
+#ifdef SYS_fork
+    {SYS_fork, "fork", 0, -1, -1, -1},
+    {SYS_vfork, "vfork", 0, -1, -1, -1},
+#endif
+    {SYS_execve, "execve", 0, 0, -1, -1},
+    {SYS_execveat, "execveat", 0, 1, -1, -1},
+    {SYS_clone, "clone", 0, -1, -1, -1},
+    {SYS_clone3, "clone3", 0, -1, -1, -1},
+    {SYS_ptrace, "ptrace", 0, -1, -1, -1},
+    {SYS_process_vm_writev, "process_vm_writev", 0, -1, -1, -1},
+    {SYS_kill, "kill", 0, -1, -1, -1},
+    {SYS_socket, "socket", 0, -1, -1, -1},
+    {SYS_socketpair, "socketpair", 0, -1, -1, -1},
+    {SYS_io_uring_setup, "io_uring_setup", 0, -1, -1, -1}, // which could do all of it unseen
+};
+
+static const call *table = calls;
+static size_t n_table = N_CALLS;
+
 static const struct {
     const char *name;
     int error, traits; // only calls with one of these traits; 0: all
@@ -114,6 +138,7 @@ static const struct {
     {"change", 0, 0, false, false, false},
     {"remove", 0, 0, false, false, false},
     {"hold", 0, 0, false, false, false},
+    {"meet", 0, 0, false, false, false},
 };
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
 
@@ -132,8 +157,8 @@ static int install_filter(void) {
                              allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
                              number = BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
     code[n++] = number;
-    for (size_t i = 0; i < N_CALLS; i++) {
-        const call *c = &calls[i];
+    for (size_t i = 0; i < n_table; i++) {
+        const call *c = &table[i];
         const bool looks = c->flags >= 0 || (c->path < 0 && c->file == 0); // at an argument
         code[n++] =
             (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)c->number, 0, looks ? 4 : 1);
@@ -188,8 +213,8 @@ static _Noreturn void become_command(char **argv, int channel) {
 // ---- our side --------------------------------------------------------------------------------------
 
 static const call *find_call(int number) {
-    for (size_t i = 0; i < N_CALLS; i++)
-        if (calls[i].number == number) return &calls[i];
+    for (size_t i = 0; i < n_table; i++)
+        if (table[i].number == number) return &table[i];
     return NULL;
 }
 
@@ -209,13 +234,21 @@ static void note(FILE *report, pid_t process, const call *c, const struct seccom
         // Paths lie in pages that may end before the buffer does.
         for (size_t n = 0; n + 1 < sizeof path; n++)
             if (peek(process, data->args[c->path] + n, &path[n], 1) != 1 || !path[n]) break;
-    } else {
+    } else if (c->file >= 0) {
         snprintf(link, sizeof link, "/proc/%d/fd/%d", (int)process, (int)data->args[c->file]);
         const ssize_t n = readlink(link, path, sizeof path - 1);
         path[n > 0 ? n : 0] = '\0';
     }
     fprintf(report, "%s %s\n", c->name, path);
     fflush(report);
+}
+
+// A thread is no process. (The structure that clone3 takes begins with the flags.)
+static bool starts_thread(pid_t process, const struct seccomp_data *data) {
+    uint64_t flags = data->args[0];
+    if (data->nr == SYS_clone3 && peek(process, data->args[0], &flags, sizeof flags) != sizeof flags)
+        return false;
+    return (data->nr == SYS_clone || data->nr == SYS_clone3) && (flags & CLONE_THREAD);
 }
 
 // The first half of a write, through the command's own descriptor.
@@ -268,7 +301,12 @@ int main(int argc, char **argv) {
         return EXIT_BROKEN;
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    const long wanted = kind == 0 ? 0 : strtol(argv[2], NULL, 10);
+    const bool meets = strcmp(kinds[kind].name, "meet") == 0;
+    if (meets) {
+        table = meetings;
+        n_table = sizeof meetings / sizeof *meetings;
+    }
+    const long wanted = kind == 0 || meets ? 0 : strtol(argv[2], NULL, 10);
     FILE *report = fopen(argv[3], "we");
     int channel[2];
     if (!report) broken(argv[3]);
@@ -303,8 +341,9 @@ int main(int argc, char **argv) {
             if (named && c->flags >= 0 && (asked.data.args[c->flags] & O_TMPFILE) == O_TMPFILE) {
                 answer.flags = 0;
                 answer.error = -EOPNOTSUPP;
-            } else if (kind == 0) {
-                note(report, process, c, &asked.data);
+            } else if (kind == 0 || meets) {
+                if (!meets || !starts_thread((pid_t)asked.pid, &asked.data))
+                    note(report, (pid_t)asked.pid, c, &asked.data);
             } else if (counts && (++n == wanted || (kinds[kind].lasts && n > wanted))) {
                 if (n == wanted) note(report, process, c, &asked.data);
                 const bool meddles = !kinds[kind].error && !kinds[kind].kills && !kinds[kind].halves;

@@ -76,7 +76,7 @@ static void files_appear_whole_or_not_at_all(void **state) {
     assert_ok(ae_map_open(path, &map));
     assert_int_equal(map.size, 3);
     ae_map_close(&map);
-    assert_fails(ae_map_open(sub, &map), AE_ERR_IO, "not a regular file");
+    assert_fails(ae_map_open(sub, &map), AE_ERR_IO, "is a folder, a file was expected");
     ae_free(path);
     path = ae_path_join(folder, "none");
     assert_fails(ae_map_open(path, &map), AE_ERR_NOT_FOUND, "none");

@@ -108,7 +108,7 @@ static void what_is_no_array_is_not_opened(void **state) {
     assert_fails(
         ae_json_array_open(write_text(state, "version https://git-lfs.github.com/spec/v1\noid"), &array),
         AE_ERR_FORMAT, "is a Git LFS pointer, not the data themselves: run 'git lfs pull'");
-    assert_fails(ae_json_array_open(*state, &array), AE_ERR_IO, "is not a regular file");
+    assert_fails(ae_json_array_open(*state, &array), AE_ERR_IO, "is a folder, a file was expected");
     assert_fails(ae_json_array_open("tests/absent.json", &array), AE_ERR_NOT_FOUND, "tests/absent.json");
     assert_int_equal(array.index, 77);
 }

@@ -373,7 +373,7 @@ static void what_is_not_there_is_named(void **state) {
     assert_fails(open_with("mcf", *state, (ae_dataset_options){0}, NULL, &d), AE_ERR_NOT_FOUND,
                  "data set 'mcf' is neither 'cf', 'zsre' nor a file: cannot open 'mcf'");
     assert_fails(open_with(*state, NULL, (ae_dataset_options){0}, NULL, &d), AE_ERR_IO,
-                 "is not a regular file");
+                 "is a folder, a file was expected");
     write_text(*state, "counterfact.json", "[" ZSRE("Who made Ann?", "Ann", "[\"a\"]") "]");
     assert_fails(open_with("cf", *state, (ae_dataset_options){0}, NULL, &d), AE_ERR_FORMAT,
                  "counterfact.json' holds records of the data set 'zsre', not of 'cf'");
