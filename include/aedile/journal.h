@@ -16,7 +16,8 @@ typedef struct ae_journal ae_journal;
 
 /* Opens the journal in `folder`, or makes one for `model` where there is none and `create` is true.
  * AE_ERR_BUSY if another process has it open for writing; `read_only` takes no lock and refuses changes.
- * `model` may be NULL when nothing is to be created or applied. */
+ * `model` may be NULL when nothing is to be created or applied. Every entry's file is read and checked; its
+ * edit is left there, so that an entry takes some hundred bytes of memory, however many there are. */
 AE_API ae_status ae_journal_open(const char *folder, ae_model *model, bool create, bool read_only,
                                  ae_journal **out);
 AE_API void ae_journal_close(ae_journal *journal); /* NULL is fine */
@@ -25,13 +26,18 @@ typedef struct ae_journal_entry {
     int id; /* 1, 2, ...: never used twice */
     bool reverted;
     const char *file;    /* name in the folder */
-    const ae_edit *edit; /* with its tensors; lives as long as the journal is open */
+    const ae_edit *edit; /* with its tensors */
     const char *time;    /* when it was written, ISO 8601, UTC */
 } ae_journal_entry;
 
-/* Entries in order, the reverted ones among them. */
+/* Entries in order, the reverted ones among them. `get` reads an entry's edit when it is asked for it first,
+ * and keeps it as long as the journal is open; going through all entries that way needs room for all vectors. */
 AE_API size_t ae_journal_count(const ae_journal *journal);
 AE_API ae_status ae_journal_get(const ae_journal *journal, size_t index, ae_journal_entry *out);
+/* The same, but the journal keeps nothing: the edit is read from its file now, and is the caller's
+ * (ae_edit_free). `edit` may be NULL: then out->edit is NULL, too, and no file is read. */
+AE_API ae_status ae_journal_read(const ae_journal *journal, size_t index, ae_journal_entry *out,
+                                 ae_edit **edit);
 
 /* Writes the edit as a new entry, whole or not at all. `model` is the one it was computed on. */
 AE_API ae_status ae_journal_append(ae_journal *journal, ae_model *model, const ae_edit *edit, int *id);

@@ -23,6 +23,12 @@ typedef struct values {
     int64_t show;
 } values;
 
+// Of an active edit of the journal at one layer.
+typedef struct past_update {
+    int layer;
+    double norm;
+} past_update;
+
 // All that one run of the command holds.
 typedef struct work {
     const values *v;
@@ -40,6 +46,8 @@ typedef struct work {
     bool templates_saved;
     ae_moment *moments[AE_MAX_EDIT_LAYERS];
     double seconds_templates, seconds_statistics;
+    past_update *past; // of the journal's active edits
+    size_t n_past;
     json_t *edits; // documents of the edits that are done
 } work;
 
@@ -128,25 +136,49 @@ static bool same_request(const ae_request *a, const ae_request *b) {
 // so that what was asked for twice is done twice.
 static ae_status leave_out_done(work *w) {
     ae_journal *journal = w->session.journal;
-    const size_t count = journal ? ae_journal_count(journal) : 0;
-    bool *answered = calloc(count + 1, sizeof *answered);
-    w->rest = calloc(w->n_requests, sizeof *w->rest);
+    bool *answered = calloc(w->n_requests + 1, sizeof *answered);
+    w->rest = calloc(w->n_requests + 1, sizeof *w->rest);
     ae_status status = answered && w->rest ? AE_OK : AE_ERR_MEMORY;
-    size_t n = 0;
-    for (size_t i = 0; i < w->n_requests && status == AE_OK; i++) {
-        bool found = false;
-        for (size_t k = 0; k < count && !found && status == AE_OK; k++) {
-            ae_journal_entry entry;
-            if (answered[k]) continue;
-            status = ae_journal_get(journal, k, &entry);
-            found = answered[k] = status == AE_OK && same_request(&entry.edit->request, &w->requests[i]);
+    for (size_t k = 0; journal && k < ae_journal_count(journal) && status == AE_OK; k++) {
+        ae_journal_entry entry;
+        ae_edit *edit = NULL;
+        status = ae_journal_read(journal, k, &entry, &edit);
+        for (size_t i = 0; i < w->n_requests && status == AE_OK; i++) {
+            if (answered[i] || !same_request(&edit->request, &w->requests[i])) continue;
+            answered[i] = true;
+            break;
         }
-        if (!found) w->rest[n++] = w->requests[i];
+        ae_edit_free(edit);
     }
+    size_t n = 0;
+    for (size_t i = 0; i < w->n_requests && status == AE_OK; i++)
+        if (!answered[i]) w->rest[n++] = w->requests[i];
     free(answered);
     w->n_skipped = w->n_requests - n;
     w->requests = w->rest;
     w->n_requests = n;
+    return status;
+}
+
+// Norms alone are kept of the journal's edits: there may be thousands, and their vectors are large. Short of
+// memory, an outlier is not told.
+static void remember_update(work *w, const ae_edit *edit) {
+    past_update *more = realloc(w->past, (w->n_past + (size_t)edit->n_layers) * sizeof *more);
+    if (!more) return;
+    w->past = more;
+    for (int i = 0; i < edit->n_layers; i++)
+        w->past[w->n_past++] = (past_update){edit->layers[i].layer, edit->layers[i].update_norm};
+}
+
+static ae_status read_updates(work *w) {
+    ae_status status = AE_OK;
+    for (size_t i = 0; i < ae_journal_count(w->session.journal) && status == AE_OK; i++) {
+        ae_journal_entry entry;
+        ae_edit *edit = NULL;
+        status = ae_journal_read(w->session.journal, i, &entry, &edit);
+        if (status == AE_OK && !entry.reverted) remember_update(w, edit);
+        ae_edit_free(edit);
+    }
     return status;
 }
 
@@ -163,6 +195,7 @@ static ae_status prepare(work *w, const char *model) {
     if (status == AE_OK) status = get_templates(w);
     if (status == AE_OK && w->session.journal)
         status = ae_journal_apply(w->session.journal, w->session.model);
+    if (status == AE_OK && w->session.journal) status = read_updates(w);
     if (status == AE_OK && w->session.journal) w->session.n_active = ae_count_active(w->session.journal);
     return status;
 }
@@ -182,6 +215,7 @@ static ae_status keep(work *w, const ae_edit *edit, int *id) {
     }
     if (status == AE_OK && w->session.journal)
         status = ae_journal_append(w->session.journal, w->session.model, edit, id);
+    if (status == AE_OK && w->session.journal) remember_update(w, edit);
     return status;
 }
 
@@ -212,15 +246,10 @@ static int compare_doubles(const void *a, const void *b) {
 // Says so where an update is out of line with the journal's: that is what a disabling edit looks like.
 static void flag_outlier(const work *w, const ae_layer_edit *layer) {
     enum { ENOUGH = 5, FAR = 10 };
-    const size_t count = w->session.journal ? ae_journal_count(w->session.journal) : 0;
-    double *norms = count >= ENOUGH ? malloc(count * sizeof *norms) : NULL;
+    double *norms = w->n_past >= ENOUGH ? malloc(w->n_past * sizeof *norms) : NULL;
     size_t n = 0;
-    for (size_t i = 0; norms && i < count; i++) {
-        ae_journal_entry entry;
-        if (ae_journal_get(w->session.journal, i, &entry) != AE_OK || entry.reverted) continue;
-        for (int k = 0; k < entry.edit->n_layers && n < count; k++)
-            if (entry.edit->layers[k].layer == layer->layer) norms[n++] = entry.edit->layers[k].update_norm;
-    }
+    for (size_t i = 0; norms && i < w->n_past; i++)
+        if (w->past[i].layer == layer->layer) norms[n++] = w->past[i].norm;
     if (n >= ENOUGH) {
         qsort(norms, n, sizeof *norms, compare_doubles);
         if (layer->update_norm > FAR * norms[n / 2])
@@ -326,6 +355,7 @@ static int run(ae_console *console, const void *options, const ae_texts *words) 
     json_decref(w.edits);
     for (int i = 0; i < AE_MAX_EDIT_LAYERS; i++)
         ae_moment_free(w.moments[i]);
+    free(w.past);
     ae_templates_free(&w.templates);
     ae_requests_free(w.loaded, w.n_loaded);
     free(w.rest);

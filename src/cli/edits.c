@@ -30,13 +30,34 @@ static int parse_id(const char *text) {
     return *text >= '0' && *text <= '9' && !*end && !errno && value <= 1000000000 ? (int)value : 0;
 }
 
-static bool find_entry(const ae_journal *journal, int id, ae_journal_entry *out) {
+// Without its edit. `index` may be NULL.
+static bool find_entry(const ae_journal *journal, int id, ae_journal_entry *out, size_t *index) {
     for (size_t i = 0; i < ae_journal_count(journal); i++)
-        if (ae_journal_get(journal, i, out) == AE_OK && out->id == id) return true;
+        if (ae_journal_read(journal, i, out, NULL) == AE_OK && out->id == id) {
+            if (index) *index = i;
+            return true;
+        }
     return false;
 }
 
 // ---- actions ---------------------------------------------------------------------------------------
+
+static void print_row(const ae_journal_entry *entry) {
+    const ae_edit *edit = entry->edit;
+    double norm = 0;
+    for (int l = 0; l < edit->n_layers; l++)
+        norm += edit->layers[l].update_norm;
+    char layers[128], *text = ae_request_text(&edit->request);
+    ae_edit_layers_text(edit, layers, sizeof layers);
+    printf("%4d  %-8s  ", entry->id, entry->reverted ? "reverted" : "active");
+    ae_print_column(stdout, entry->time, 20);
+    printf("  %-7s %-6s %9.4g  ", ae_variant_name(edit->hparams.variant), layers, norm);
+    ae_print_quoted(text ? text : edit->request.prompt);
+    printf(" -> ");
+    ae_print_quoted(edit->request.target_new);
+    putchar('\n');
+    free(text);
+}
 
 static int list(ae_console *console, const values *v, ae_journal *journal) {
     json_t *entries = json_array();
@@ -46,29 +67,17 @@ static int list(ae_console *console, const values *v, ae_journal *journal) {
                "|dW|", "request");
     for (size_t i = 0; i < count; i++) {
         ae_journal_entry entry;
-        ae_status status = ae_journal_get(journal, i, &entry);
+        ae_edit *edit = NULL;
+        const ae_status status = ae_journal_read(journal, i, &entry, &edit);
         if (status != AE_OK) {
             json_decref(entries);
             return ae_console_fail(console, status);
         }
-        if (console->json) {
+        if (console->json)
             json_array_append_new(entries, entry_document(&entry, false));
-            continue;
-        }
-        const ae_edit *edit = entry.edit;
-        double norm = 0;
-        for (int l = 0; l < edit->n_layers; l++)
-            norm += edit->layers[l].update_norm;
-        char layers[128], *text = ae_request_text(&edit->request);
-        ae_edit_layers_text(edit, layers, sizeof layers);
-        printf("%4d  %-8s  ", entry.id, entry.reverted ? "reverted" : "active");
-        ae_print_column(stdout, entry.time, 20);
-        printf("  %-7s %-6s %9.4g  ", ae_variant_name(edit->hparams.variant), layers, norm);
-        ae_print_quoted(text ? text : edit->request.prompt);
-        printf(" -> ");
-        ae_print_quoted(edit->request.target_new);
-        putchar('\n');
-        free(text);
+        else
+            print_row(&entry);
+        ae_edit_free(edit);
     }
     const size_t active = ae_count_active(journal);
     if (console->json)
@@ -85,10 +94,13 @@ static int list(ae_console *console, const values *v, ae_journal *journal) {
 
 static int show(ae_console *console, const values *v, ae_journal *journal, int id) {
     ae_journal_entry entry;
-    if (!find_entry(journal, id, &entry))
+    size_t index;
+    if (!find_entry(journal, id, &entry, &index))
         return ae_console_fail_text(console, AE_ERR_NOT_FOUND,
                                     "'%s' has no edit %d; 'aedile edits list' shows them", v->common.journal,
                                     id);
+    const ae_status status = ae_journal_get(journal, index, &entry);
+    if (status != AE_OK) return ae_console_fail(console, status);
     if (console->json) return ae_console_document(console, entry_document(&entry, true));
     const ae_edit *edit = entry.edit;
     const ae_hparams *h = &edit->hparams;
@@ -127,7 +139,7 @@ static int show(ae_console *console, const values *v, ae_journal *journal, int i
 static int revert(ae_console *console, const values *v, ae_journal *journal, const int *ids, size_t count) {
     for (size_t i = 0; i < count; i++) {
         ae_journal_entry entry;
-        if (!find_entry(journal, ids[i], &entry))
+        if (!find_entry(journal, ids[i], &entry, NULL))
             return ae_console_fail_text(console, AE_ERR_NOT_FOUND,
                                         "'%s' has no edit %d; nothing was reverted", v->common.journal,
                                         ids[i]);

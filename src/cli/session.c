@@ -6,7 +6,7 @@ size_t ae_count_active(const ae_journal *journal) {
     size_t active = 0;
     for (size_t i = 0; i < ae_journal_count(journal); i++) {
         ae_journal_entry entry;
-        if (ae_journal_get(journal, i, &entry) == AE_OK && !entry.reverted) active++;
+        if (ae_journal_read(journal, i, &entry, NULL) == AE_OK && !entry.reverted) active++;
     }
     return active;
 }

@@ -15,6 +15,7 @@
 
 typedef struct lora_layer {
     int n; // edits of the layer: its rank
+    int n_filled;
     char module[128];
     char name_a[192], name_b[192];
     float *a; // [n, d_mlp]
@@ -29,13 +30,27 @@ typedef struct lora {
     size_t n_targets;   // layers with n > 0
 } lora;
 
-static ae_status count_edits(lora *x) {
+static void count_edit(lora *x, const ae_edit *edit) {
+    for (int k = 0; k < edit->n_layers; k++)
+        x->layers[edit->layers[k].layer].n++;
+}
+
+// The active entries in order, one in memory at a time.
+static ae_status for_each_active(lora *x, void (*take)(lora *x, const ae_edit *edit)) {
     for (size_t i = 0; i < ae_journal_count(x->journal); i++) {
         ae_journal_entry entry;
-        AE_TRY(ae_journal_get(x->journal, i, &entry));
-        for (int k = 0; !entry.reverted && k < entry.edit->n_layers; k++)
-            x->layers[entry.edit->layers[k].layer].n++;
+        ae_edit *edit = NULL;
+        AE_TRY(ae_journal_read(x->journal, i, &entry, NULL));
+        if (entry.reverted) continue;
+        AE_TRY(ae_journal_read(x->journal, i, &entry, &edit));
+        take(x, edit);
+        ae_edit_free(edit);
     }
+    return AE_OK;
+}
+
+static ae_status count_edits(lora *x) {
+    AE_TRY(for_each_active(x, count_edit));
     for (int layer = 0; layer < x->model->config.n_layer; layer++) {
         if (x->layers[layer].n > x->rank) x->rank = x->layers[layer].n;
         if (x->layers[layer].n > 0) x->n_targets++;
@@ -43,6 +58,17 @@ static ae_status count_edits(lora *x) {
     if (x->n_targets > 0) return AE_OK;
     return ae_fail(AE_ERR_ARGUMENT, "the journal '%s' has no active entries: there is nothing to export",
                    ae_journal_folder(x->journal));
+}
+
+static void fill_row(lora *x, const ae_edit *edit) {
+    for (int k = 0; k < edit->n_layers; k++) {
+        const ae_layer_edit *from = &edit->layers[k];
+        lora_layer *l = &x->layers[from->layer];
+        memcpy(l->a + (size_t)l->n_filled * (size_t)from->d_mlp, from->u, (size_t)from->d_mlp * sizeof *l->a);
+        for (size_t j = 0; j < (size_t)from->d_model; j++)
+            l->b[j * (size_t)l->n + (size_t)l->n_filled] = from->right[j];
+        l->n_filled++;
+    }
 }
 
 static ae_status fill_matrices(lora *x) {
@@ -56,21 +82,8 @@ static ae_status fill_matrices(lora *x) {
         l->a = ae_alloc((size_t)l->n * d_mlp, sizeof *l->a);
         l->b = ae_alloc((size_t)l->n * d_model, sizeof *l->b);
         if (!l->a || !l->b) return ae_no_memory();
-        size_t row = 0;
-        for (size_t i = 0; i < ae_journal_count(x->journal); i++) {
-            ae_journal_entry entry;
-            AE_TRY(ae_journal_get(x->journal, i, &entry));
-            for (int k = 0; !entry.reverted && k < entry.edit->n_layers; k++) {
-                const ae_layer_edit *edit = &entry.edit->layers[k];
-                if (edit->layer != layer) continue;
-                memcpy(l->a + row * d_mlp, edit->u, d_mlp * sizeof *l->a);
-                for (size_t j = 0; j < d_model; j++)
-                    l->b[j * (size_t)l->n + row] = edit->right[j];
-                row++;
-            }
-        }
     }
-    return AE_OK;
+    return for_each_active(x, fill_row);
 }
 
 // A text, then the tensors' bytes, as a file of the folder.

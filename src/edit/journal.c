@@ -22,7 +22,7 @@ typedef struct entry {
     bool reverted;
     char file[FILE_NAME];
     char time[AE_ENTRY_TIME];
-    ae_edit *edit; // NULL: in its file alone
+    ae_edit *edit; // NULL: in its file alone, until somebody asks for it
 } entry;
 
 // A layer that some entry edits, and what its matrix was before any edit: the same for all entries.
@@ -34,8 +34,7 @@ typedef struct edited_layer {
 
 struct ae_journal {
     char *folder;
-    int lock;   // -1: read-only
-    bool light; // edits are left in their files
+    int lock; // -1: read-only
     ae_journal_base base;
     entry **entries; // by id; each stays where it is, so that what ae_journal_get gave remains valid
     size_t count, capacity;
@@ -160,15 +159,13 @@ static ae_status read_entry(const ae_journal *j, const char *name, int id, ae_en
     return status;
 }
 
-// Takes `edit` over, whether it succeeds or not.
-static ae_status add_entry(ae_journal *j, const ae_entry_head *head, bool reverted, ae_edit *edit) {
+static ae_status add_entry(ae_journal *j, const ae_entry_head *head, bool reverted, const ae_edit *edit) {
     entry *e = ae_alloc(1, sizeof *e);
     ae_status status =
         e ? ae_grow((void **)&j->entries, &j->capacity, j->count + 1, sizeof(entry *)) : ae_no_memory();
     if (status == AE_OK) status = reserve_layers(j, edit);
     if (status != AE_OK) {
         ae_free(e);
-        ae_edit_free(edit);
         return status;
     }
     e->id = head->id;
@@ -177,10 +174,6 @@ static ae_status add_entry(ae_journal *j, const ae_entry_head *head, bool revert
     memcpy(e->time, head->time, sizeof e->time);
     j->entries[j->count++] = e;
     note_layers(j, e, edit);
-    if (j->light)
-        ae_edit_free(edit);
-    else
-        e->edit = edit;
     return AE_OK;
 }
 
@@ -213,8 +206,8 @@ static ae_status load_entry(ae_journal *j, const char *name) {
     ae_entry_head head = {0};
     ae_edit *edit = NULL;
     AE_TRY(read_entry(j, name, id, &head, &edit));
-    const ae_status status = check_same_base(j, name, edit);
-    if (status == AE_OK) return add_entry(j, &head, reverted, edit);
+    ae_status status = check_same_base(j, name, edit);
+    if (status == AE_OK) status = add_entry(j, &head, reverted, edit);
     ae_edit_free(edit);
     return status;
 }
@@ -327,13 +320,12 @@ static ae_status open_folder(ae_journal *j, ae_model *model, bool create, bool r
     return model ? ae_journal_base_check(&j->base, j->folder, model) : AE_OK;
 }
 
-static ae_status open_journal(const char *folder, ae_model *model, bool create, bool read_only, bool light,
-                              ae_journal **out) {
+ae_status ae_journal_open(const char *folder, ae_model *model, bool create, bool read_only,
+                          ae_journal **out) {
     if (!*folder) return ae_fail(AE_ERR_ARGUMENT, "the journal's folder is empty text");
     ae_journal *j = ae_alloc(1, sizeof *j);
     if (!j) return ae_no_memory();
     j->lock = -1;
-    j->light = light;
     j->folder = ae_strdup(folder);
     ae_status status = j->folder ? open_folder(j, model, create, read_only) : ae_no_memory();
     if (status == AE_OK)
@@ -341,15 +333,6 @@ static ae_status open_journal(const char *folder, ae_model *model, bool create, 
     else
         ae_journal_close(j);
     return status;
-}
-
-ae_status ae_journal_open(const char *folder, ae_model *model, bool create, bool read_only,
-                          ae_journal **out) {
-    return open_journal(folder, model, create, read_only, false, out);
-}
-
-ae_status ae_journal_open_light(const char *folder, ae_model *model, ae_journal **out) {
-    return open_journal(folder, model, true, false, true, out);
 }
 
 void ae_journal_close(ae_journal *j) {
@@ -379,9 +362,26 @@ static ae_status check_index(const ae_journal *j, size_t index) {
                    j->count, index);
 }
 
+static bool has_file(const ae_journal *j, const char *name) {
+    char *path = ae_path_join(j->folder, name);
+    const bool there = path && ae_path_exists(path);
+    ae_free(path);
+    return there;
+}
+
+// A journal that is read is what it was when it was opened: an entry that a writer has reverted since has
+// only another name.
 static ae_status read_edit(const ae_journal *j, const entry *e, ae_edit **edit) {
     ae_entry_head head = {0};
-    return read_entry(j, e->file, e->id, &head, edit);
+    char other[FILE_NAME];
+    file_name(e->id, !e->reverted, other);
+    const char *name = !has_file(j, e->file) && has_file(j, other) ? other : e->file;
+    AE_TRY(read_entry(j, name, e->id, &head, edit));
+    const ae_status status = check_same_base(j, name, *edit);
+    if (status == AE_OK) return AE_OK;
+    ae_edit_free(*edit);
+    *edit = NULL;
+    return status;
 }
 
 static ae_journal_entry describe(const entry *e, const ae_edit *edit) {
@@ -400,8 +400,8 @@ ae_status ae_journal_get(const ae_journal *j, size_t index, ae_journal_entry *ou
 ae_status ae_journal_read(const ae_journal *j, size_t index, ae_journal_entry *out, ae_edit **edit) {
     AE_TRY(check_index(j, index));
     const entry *e = j->entries[index];
-    AE_TRY(read_edit(j, e, edit));
-    *out = describe(e, *edit);
+    if (edit) AE_TRY(read_edit(j, e, edit));
+    *out = describe(e, edit ? *edit : NULL);
     return AE_OK;
 }
 
@@ -518,16 +518,14 @@ ae_status ae_journal_append(ae_journal *j, ae_model *model, const ae_edit *edit,
     char *bytes = NULL;
     size_t length = 0;
     ae_status status = ae_entry_write(&head, edit, &bytes, &length);
-    // What we keep is what a later reader will see: the entry is read back from its bytes before they go to
-    // disk.
+    // What is checked is what a later reader will see: the entry is read back from its bytes before they go
+    // to disk.
     ae_edit *copy = NULL;
     ae_entry_head got = {0};
     if (status == AE_OK) status = ae_entry_read("the new entry", bytes, length, &got, &copy);
-    if (status == AE_OK) {
-        status = check_new(j, model, copy, &got);
-        if (status != AE_OK) ae_edit_free(copy);
-    }
+    if (status == AE_OK) status = check_new(j, model, copy, &got);
     if (status == AE_OK) status = add_entry(j, &got, false, copy);
+    ae_edit_free(copy);
     if (status == AE_OK) {
         status = write_new(j, got.id, bytes, length);
         if (status == AE_OK)

@@ -116,7 +116,7 @@ static ae_status open_journal(ae_run *r) {
     if (!r->options->sequential) return AE_OK;
     char *path = ae_run_folder_path(&r->folder, "aedile/journal");
     if (!path) return ae_no_memory();
-    ae_status status = ae_journal_open_light(path, r->model, &r->journal);
+    ae_status status = ae_journal_open(path, r->model, true, false, &r->journal);
     ae_free(path);
     return status == AE_OK ? ae_journal_check_model(r->journal, r->model) : status;
 }

@@ -2,6 +2,7 @@
 // wrong.
 #include "test.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -693,59 +694,103 @@ static void a_journal_is_made_only_where_there_is_room(void **state) {
     ae_journal_close(NULL);
 }
 
-// ---- a light one -----------------------------------------------------------------------------------
+// ---- memory ----------------------------------------------------------------------------------------
 
-static void a_light_journal_leaves_edits_in_their_files(void **state) {
+static void edits_are_left_in_their_files(void **state) {
     const place *p = *state;
-    ae_journal *whole = open_three(p), *light = NULL;
-    ae_journal_close(whole);
-    assert_ok(ae_journal_open_light(p->folder, p->model, &light));
-    whole = open_to_read(p);
-    // It applies and checks as any other does, and an entry that is asked for stays.
-    ae_model *expected = apply_by_hand(p, whole, 0);
-    assert_ok(ae_journal_apply(light, p->model));
-    assert_same_weights(p->model, expected);
-    ae_journal_entry entry, again, of_whole;
-    assert_ok(ae_journal_get(light, 1, &entry));
-    assert_ok(ae_journal_get(light, 1, &again));
-    assert_ok(ae_journal_get(whole, 1, &of_whole));
+    ae_journal *journal = open_three(p);
+    ae_model *expected = apply_by_hand(p, journal, 0);
+    ae_journal_close(journal);
+    assert_ok(ae_journal_open(p->folder, p->model, true, false, &journal));
+    // An entry that is asked for stays.
+    ae_journal_entry entry, again;
+    assert_ok(ae_journal_get(journal, 1, &entry));
+    assert_ok(ae_journal_get(journal, 1, &again));
     assert_ptr_equal(entry.edit, again.edit);
-    assert_string_equal(entry.edit->request.subject, of_whole.edit->request.subject);
     assert_int_equal(entry.id, 2);
-    // Read afresh, it is the caller's.
+    // Read, it is the caller's; or only what the journal itself knows of it.
     ae_edit *edit = NULL;
-    assert_ok(ae_journal_read(light, 2, &entry, &edit));
+    assert_ok(ae_journal_read(journal, 2, &entry, &edit));
     assert_ptr_equal(entry.edit, edit);
     assert_int_equal(entry.id, 3);
-    assert_ok(ae_edit_apply(p->model, edit)); // it is whole
+    ae_edit *as_made = made_up_edit(p->model, (int[]){1}, 1, 3);
+    assert_same_edit(edit, as_made);
+    ae_edit_free(as_made);
     ae_edit_free(edit);
-    assert_fails(ae_journal_read(light, 3, &entry, &edit), AE_ERR_ARGUMENT, "there is none at index 3");
-    // New entries are written, and not kept; reverted ones are not applied.
-    append_made_up(light, p->model, (int[]){0}, 1, 8);
-    assert_int_equal(ae_journal_count(light), 4);
-    assert_ok(ae_journal_revert(light, 4));
-    assert_ok(ae_journal_apply(light, p->model));
-    assert_same_weights(p->model, expected);
-    assert_ok(ae_journal_verify(light, p->model, NULL));
-    // What was edited on other weights is refused as it would be had all entries been kept.
-    ae_model *other = open_tiny(p->root, "other-weights", "gpt2", AE_F32, 2);
-    edit = made_up_edit(other, (int[]){1}, 1, 7);
-    int id = 0;
-    assert_fails(ae_journal_append(light, other, edit, &id), AE_ERR_MISMATCH, "belongs to");
-    ae_edit_free(edit);
-    ae_model_free(other);
+    assert_ok(ae_journal_read(journal, 0, &entry, NULL));
+    assert_null(entry.edit);
+    assert_int_equal(entry.id, 1);
+    assert_string_equal(entry.file, "0001.safetensors");
+    assert_false(entry.reverted);
+    assert_fails(ae_journal_read(journal, 3, &entry, &edit), AE_ERR_ARGUMENT, "there is none at index 3");
+    assert_fails(ae_journal_read(journal, 3, &entry, NULL), AE_ERR_ARGUMENT, "there is none at index 3");
     // A file that is gone, or another, is found when it is needed, and the model is left at its base.
-    char *path = entry_path(p, "0002.safetensors");
-    ae_journal_close(light);
-    assert_ok(ae_journal_open_light(p->folder, p->model, &light));
-    assert_int_equal(unlink(path), 0);
-    assert_fails(ae_journal_apply(light, p->model), AE_ERR_NOT_FOUND, "0002.safetensors' cannot be applied");
-    ae_model_restore(expected);
+    ae_journal_close(journal);
+    assert_ok(ae_journal_open(p->folder, p->model, true, false, &journal));
+    assert_ok(ae_journal_apply(journal, p->model));
     assert_same_weights(p->model, expected);
+    char *path = entry_path(p, "0002.safetensors"), *other = entry_path(p, "0003.safetensors");
+    assert_int_equal(rename(other, path), 0);
+    ae_model_restore(expected);
+    assert_fails(ae_journal_apply(journal, p->model), AE_ERR_FORMAT, "0002.safetensors' cannot be applied");
+    assert_same_weights(p->model, expected);
+    assert_fails(ae_journal_read(journal, 1, &entry, &edit), AE_ERR_FORMAT, "holds entry 3");
+    assert_int_equal(unlink(path), 0);
+    assert_fails(ae_journal_apply(journal, p->model), AE_ERR_NOT_FOUND,
+                 "0002.safetensors' cannot be applied");
+    assert_fails(ae_journal_get(journal, 1, &entry), AE_ERR_NOT_FOUND, "0002.safetensors");
     ae_free(path);
+    ae_free(other);
     ae_model_free(expected);
-    ae_journal_close(light);
-    ae_journal_close(whole);
+    ae_journal_close(journal);
+}
+
+// A reader's journal is what it was when it was opened, whatever a writer has reverted since.
+static void an_entry_is_read_whatever_became_of_its_name(void **state) {
+    const place *p = *state;
+    ae_journal *writer = open_three(p), *reader = open_to_read(p);
+    ae_model *expected = apply_by_hand(p, writer, 0);
+    assert_ok(ae_journal_revert(writer, 2));
+    ae_journal_entry entry;
+    ae_edit *edit = NULL;
+    assert_ok(ae_journal_read(reader, 1, &entry, &edit));
+    assert_false(entry.reverted);
+    assert_int_equal(edit->n_layers, 2);
+    ae_edit_free(edit);
+    assert_ok(ae_journal_get(reader, 1, &entry));
+    assert_int_equal(entry.edit->n_layers, 2);
+    assert_ok(ae_journal_apply(reader, p->model));
+    assert_same_weights(p->model, expected);
+    ae_model_free(expected);
+    ae_journal_close(reader);
+    ae_journal_close(writer);
+}
+
+// An entry of the tiny model has kilobytes of vectors.
+static void memory_does_not_grow_with_the_vectors(void **state) {
+    const place *p = *state;
+    enum { EDITS = 64, BYTES = 400 };
+    ae_journal *journal = open_new(p);
+    append_made_up(journal, p->model, (int[]){1}, 1, 1);
+    const size_t before = mallinfo2().uordblks;
+    for (int i = 1; i < EDITS; i++)
+        append_made_up(journal, p->model, (int[]){1}, 1, 1);
+    const size_t after = mallinfo2().uordblks;
+    if (after > before + EDITS * BYTES) fail_msg("%zu bytes, after %d appended %zu", before, EDITS, after);
+    ae_journal_close(journal);
+    const size_t closed = mallinfo2().uordblks;
+    journal = open_to_read(p);
+    assert_ok(ae_journal_apply(journal, p->model));
+    assert_ok(ae_journal_verify(journal, p->model, NULL));
+    for (size_t i = 0; i < EDITS; i++) {
+        ae_journal_entry entry;
+        ae_edit *edit = NULL;
+        assert_ok(ae_journal_read(journal, i, &entry, &edit));
+        ae_edit_free(edit);
+    }
+    const size_t opened = mallinfo2().uordblks;
+    if (opened > closed + EDITS * BYTES) fail_msg("%zu bytes, with %d entries %zu", closed, EDITS, opened);
+    ae_journal_close(journal);
 }
 
 // ---- other processes -------------------------------------------------------------------------------
@@ -977,7 +1022,9 @@ int main(void) {
         TEST(entries_of_another_journal_are_refused),
         TEST(journal_json_is_checked),
         TEST(a_journal_is_made_only_where_there_is_room),
-        TEST(a_light_journal_leaves_edits_in_their_files),
+        TEST(edits_are_left_in_their_files),
+        TEST(an_entry_is_read_whatever_became_of_its_name),
+        TEST(memory_does_not_grow_with_the_vectors),
         TEST(a_second_writer_is_told_to_wait),
         TEST(a_folder_that_cannot_be_written_stays_as_it_is),
         TEST(unfit_edits_are_refused),
