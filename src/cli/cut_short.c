@@ -98,7 +98,8 @@ static void on_bus_error(int number, siginfo_t *info, void *context) {
     if (wants_json) {
         n = add(text, 0, "{\"error\": {\"status\": \"AE_ERR_IO\", \"message\": \"", false);
         n = add_sentence(text, n, path, true);
-        n = add(text, n, "\"}, \"warnings\": []}\n", false);
+        n = add(text, n, "\"}, \"warnings\": []}", false);
+        text[n++] = '\n';
         (void)!write(STDOUT_FILENO, text, n);
     }
     _exit(AE_EXIT_FAILURE);

@@ -54,7 +54,7 @@ rm disk/fill
 # Read-only: it can be read, and nothing else.
 mount -o remount,ro disk
 before=$(sha256sum disk/edits/*)
-is_told "^aedile: the journal 'disk/edits' cannot be written \('disk/edits/lock'\): Read-only file system$" "${edit[@]}"
+is_told "^aedile: the journal 'disk/edits' cannot be written: cannot write 'disk/edits/lock': Read-only file system$" "${edit[@]}"
 is_told "Read-only file system$" edits revert 1 --journal disk/edits
 is_told "^aedile: .*'disk/model': Read-only file system$" export "$demo" --journal edits --output disk/model
 is_told "^aedile: .*'disk/stats': Read-only file system$" stats "$demo" --layer 0 --text text.txt --output disk/stats
