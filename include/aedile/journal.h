@@ -31,7 +31,8 @@ typedef struct ae_journal_entry {
 } ae_journal_entry;
 
 /* Entries in order, the reverted ones among them. `get` reads an entry's edit when it is asked for it first,
- * and keeps it as long as the journal is open; going through all entries that way needs room for all vectors. */
+ * and keeps it as long as the journal is open; going through all entries that way needs room for all vectors.
+ */
 AE_API size_t ae_journal_count(const ae_journal *journal);
 AE_API ae_status ae_journal_get(const ae_journal *journal, size_t index, ae_journal_entry *out);
 /* The same, but the journal keeps nothing: the edit is read from its file now, and is the caller's

@@ -59,8 +59,8 @@ static bool says_int(const json_t *metadata, const char *key, int64_t value) {
     return says(metadata, key, text);
 }
 
-// Sum of a factor's words modulo 2^64, which any single changed bit changes: to hash it would take longer
-// than to solve with it.
+// Sum of a factor's words modulo 2^64, each times an odd number that is its place's: a word that changes
+// changes it, and so do words that change places. To hash a factor would take longer than to solve with it.
 static void checksum(const ae_moment *moment, const double *factor, char text[32]) {
     const size_t count = (size_t)moment->n * (size_t)moment->n;
     const int n_threads = moment->n_threads > 0 ? moment->n_threads : omp_get_max_threads();
@@ -69,7 +69,7 @@ static void checksum(const ae_moment *moment, const double *factor, char text[32
     for (size_t i = 0; i < count; i++) {
         uint64_t word;
         memcpy(&word, factor + i, sizeof word);
-        sum += word;
+        sum += word * (2 * (uint64_t)i + 1);
     }
     snprintf(text, 32, "%016" PRIx64, sum);
 }
@@ -118,7 +118,7 @@ ae_status ae_factor_read(ae_moment *moment, const ae_hooks *hooks, bool *found) 
         status = ae_safetensors_open(path, &file);
         if (status == AE_OK) status = belongs(moment, file, &moment->factor, found);
         if (status == AE_OK && !*found)
-            ae_warn(hooks, "'%s' is not a factor of these statistics and is made anew", path);
+            ae_warn(hooks, "'%s' is not a factor of these statistics, or damaged, and is made anew", path);
         // What is wrong with a file that can be made again is no reason to stop.
         if (status != AE_OK && status != AE_ERR_MEMORY) {
             ae_warn(hooks, "the kept factor cannot be used and is made anew: %s", ae_last_error());

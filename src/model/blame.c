@@ -46,7 +46,8 @@ bool ae_model_is_edited(const ae_model *m) {
 
 typedef char place[120];
 
-// "", or " (at layer 3, token 5 of 7)": where the first value of x[n_rows, d_model] is not finite.
+// "", or " (first in the activations after layer 3, at token 5 of 7)": where the first value of x[n_rows,
+// d_model] is not finite.
 static ae_status look(ae_model *m, const float *x, int32_t n_rows, const char *after, place where) {
     int64_t bad = -1;
     const size_t n = (size_t)n_rows * (size_t)m->config.d_model;
@@ -98,7 +99,8 @@ ae_status ae_model_blame_at(ae_model *m, const char *what, const int32_t *ids, i
                        "%s is not finite although the stored weights are%s: an earlier edit broke the model; "
                        "revert edits until it is finite again",
                        what, where);
-    return ae_fail(AE_ERR_NUMERIC, "%s is not finite although all weights are%s", what, where);
+    return ae_fail(AE_ERR_NUMERIC, "%s is not finite although all weights of '%s' are%s", what,
+                   m->info.folder, where);
 }
 
 ae_status ae_model_blame(ae_model *m, const char *what) {

@@ -186,7 +186,9 @@ def make_npz() -> None:
     seed("npy", "fortran.npy", npy("<f4", (1,), bytes(4)).replace(b"False", b"True "))
     stored, deflated = statistics(8, zipfile.ZIP_STORED), statistics(8, zipfile.ZIP_DEFLATED, "<f8")
     factor = struct.pack("<64d", *[10.0 * (i == j) for i in range(8) for j in range(8)])
-    metadata = {"format": "aedile.factor", "version": "1", "statistics_sha256": hashlib.sha256(stored).hexdigest(),
+    checksum = sum(word * (2 * i + 1) for i, word in enumerate(struct.unpack("<64Q", factor))) % 2**64
+    metadata = {"format": "aedile.factor", "version": "2", "statistics_sha256": hashlib.sha256(stored).hexdigest(),
+                "checksum": f"{checksum:016x}",
                 "statistics_stamp": "1-1.000000000", "ridge": "0", "n": "8", "count": "100", "sample_size": "10"}
     seed("moment", "stored", files({0: stored}))
     seed("moment", "deflated", files({0: deflated}))

@@ -314,13 +314,13 @@ static void the_factor_is_kept_and_used(void **state) {
     assert_null(moment->mapping);
     assert_solves(b, moment, 0);
     ae_moment_free(moment);
-    assert_warned(b->kept, 1, "is not a factor of these statistics and is made anew");
+    assert_warned(b->kept, 1, "is not a factor of these statistics, or damaged, and is made anew");
     moment = open_it(b, path, 0);
     assert_non_null(moment->mapping);
     assert_solves(b, moment, 0);
     ae_moment_free(moment);
     assert_int_equal(b->kept.count, 1);
-    // Damage: cut short, and a diagonal that no factor has.
+    // Damage: cut short, a diagonal that no factor has, and one bit of one value.
     assert_int_equal(truncate(factor, 300), 0);
     moment = open_it(b, path, 0);
     assert_null(moment->mapping);
@@ -337,6 +337,19 @@ static void the_factor_is_kept_and_used(void **state) {
     assert_null(moment->mapping);
     ae_moment_free(moment);
     assert_warned(b->kept, 3, "is not a factor of these statistics");
+    stream = fopen(factor, "r+b");
+    assert_non_null(stream);
+    const long value = -2 * (long)sizeof(double); // below the diagonal
+    assert_int_equal(fseek(stream, value + 1, SEEK_END), 0);
+    const int byte = fgetc(stream);
+    assert_int_equal(fseek(stream, value + 1, SEEK_END), 0);
+    assert_int_equal(fputc(byte ^ 1, stream), byte ^ 1);
+    assert_int_equal(fclose(stream), 0);
+    moment = open_it(b, path, 0);
+    assert_null(moment->mapping);
+    assert_solves(b, moment, 0);
+    ae_moment_free(moment);
+    assert_warned(b->kept, 4, "is not a factor of these statistics");
 }
 
 static void a_factor_that_cannot_be_kept_is_a_warning(void **state) {
