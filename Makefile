@@ -10,7 +10,7 @@ CMAKE_FLAGS ?=
 GENERATOR := $(if $(shell command -v ninja 2>/dev/null),Ninja,Unix Makefiles)
 C_FILES = $$(git ls-files -co --exclude-standard '*.c' '*.h')
 
-.PHONY: all configure test demo install parity bench bench-programs sanitize fuzz fuzz-smoke build-fuzz format check-format clean help deps
+.PHONY: all configure test demo install parity bench bench-programs sanitize soak fuzz fuzz-smoke build-fuzz format check-format clean help deps
 
 all: configure ## build the library and the command into build/
 	@cmake --build $(BUILD) --parallel $(JOBS)
@@ -48,6 +48,9 @@ sanitize: ## the tests under the address and undefined-behaviour sanitizers, in 
 	@$(MAKE) --no-print-directory all BUILD=build-sanitize \
 	    CMAKE_FLAGS="$(CMAKE_FLAGS) -DAE_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo"
 	@ctest --test-dir build-sanitize --output-on-failure
+
+soak: all ## 2,000 edits on the demo model, repeated, killed, under valgrind (tests/soak/run.sh tells the settings): two hours
+	@tests/soak/run.sh $(BUILD)
 
 # What reads files; `clean` leaves build-fuzz/ alone, whose corpus took long to find.
 FUZZ_ROOMS = base;format;text;backend;model;edit;eval

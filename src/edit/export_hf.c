@@ -314,14 +314,18 @@ static ae_status copy_file(exporter *x, const char *name) {
     return status;
 }
 
-// The part of `path` that a link in the folder may lead to: the folder, or in the hub's cache, whose
-// snapshots are links into models--owner--name/blobs, that model's part of the cache.
+// How much of the folder's path a link must keep to: all of it, or in the hub's cache, where snapshots are
+// links into "models--owner--name/blobs", up to that model's own part.
 static size_t home_length(const char *folder) {
-    const char *slash = strrchr(folder, '/'), *name = slash;
-    while (name > folder && name[-1] != '/')
+    static const char mark[] = "models--";
+    const char *snapshots = NULL;
+    for (const char *at = folder; (at = strstr(at, "/snapshots/")); at++)
+        snapshots = at;
+    const char *name = snapshots;
+    while (name && name > folder && name[-1] != '/')
         name--;
-    const bool cached = name > folder + 1 && strncmp(name, "snapshots/", strlen("snapshots/")) == 0;
-    return cached ? (size_t)(name - folder - 1) : strlen(folder);
+    const bool cached = name && strncmp(name, mark, strlen(mark)) == 0;
+    return cached ? (size_t)(snapshots - folder) : strlen(folder);
 }
 
 // A link that leads out of the model's folder would carry some other file of this machine along.

@@ -128,6 +128,11 @@ cmp exported2/config.json "$demo/config.json"
 ln -s ../../../../outside/secret $model/snapshots/abc/notes.txt
 HF_HUB_CACHE=$PWD/hub fails_with 1 export x/demo --journal journal --output exported3
 warns "notes\.txt' is a link out of the model's folder"
+mkdir snapshots # which looks a little like it
+cp -r "$demo" snapshots/abc
+ln -s ../../outside/secret snapshots/abc/notes.txt
+fails_with 1 export snapshots/abc --journal journal --output exported3
+warns "notes\.txt' is a link out of the model's folder"
 # What lies where an export is to be written: only a killed export's folder that is our own is cleared away.
 mkdir exported3.tmp-aaaaaa
 : >exported3.tmp-aaaaaa/aedile.lock

@@ -1,24 +1,28 @@
 # What the samples of watch.c tell, for run.sh and test_soak.sh. `edits` is the run's length, `tasks` how many edits
 # lie between two measurements of its tasks.
 
-# The level of anonymous memory is the median of the samples in each fortieth of the run, or from one measurement of
-# the tasks to the next where that is longer: what an evaluation needs comes and goes, what stays lifts all samples.
-# Prints its growth over the second half, bytes an edit, by least squares.
+# growth_of SAMPLES COLUMN SHARE: how many bytes an edit a column of memory grows by over the second half, by least
+# squares through its level in each fortieth of the run, or from one measurement of the tasks to the next where that is
+# longer. The level is what SHARE of the samples there are below (0: the least): what an evaluation needs comes and
+# goes, what stays lifts all samples.
 growth_of() {
-    sort -n -k3,3 "$1" | awk -v edits="$edits" -v tasks="$tasks" '
+    sort -n -k"$2,$2" "$1" | awk -v edits="$edits" -v tasks="$tasks" -v column="$2" -v share="$3" '
         BEGIN { width = edits / 40 > tasks ? edits / 40 : tasks }
-        $2 >= edits / 2 && $2 < edits { b = int($2 / width); level[b, n[b]++] = $3 }
+        $2 >= edits / 2 && $2 < edits { b = int($2 / width); level[b, n[b]++] = $column }
         END {
             for (b in n) {
                 m++
                 at = b * width
-                y = level[b, int(n[b] / 2)]
+                y = level[b, int(n[b] * share)]
                 sx += at; sy += y; sxx += at * at; sxy += at * y
             }
-            if (m < 3) { print "unknown"; exit }
-            printf "%.1f\n", 1024 * (m * sxy - sx * sy) / (m * sxx - sx * sx)
+            if (m < 3) print "unknown"
+            else printf "%.1f\n", (m * sxy - sx * sy) / (m * sxx - sx * sx)
         }'
 }
+heap_growth_of() { growth_of "$1" 11 0; }
+# What is resident jumps as the allocator keeps or returns pages: to be trusted over a thousand edits, not over fewer.
+resident_growth_of() { growth_of "$1" 3 0.25 | awk '{ print $1 == "unknown" ? $1 : 1024 * $1 }'; }
 
 # Of a column the least and the most over the second half, while edits are made.
 range_of() {

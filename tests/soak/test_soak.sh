@@ -3,7 +3,7 @@
 # Under sanitizers there is no telling what grows, but every process here ends with a search for leaks.
 # (2,000 edits on the demo model: make soak.)
 . "$source_folder/tests/soak/samples.sh"
-edits=60 tasks=5 most=2048 # bytes an edit
+edits=60 tasks=6 most=1024 # bytes an edit
 [ -z "${AE_SANITIZED:-}" ] || edits=20
 
 for i in $(seq 60); do echo "Document $i: the quick brown fox jumps over the lazy dog, and so on, $((i * 7919)) times."; done >text.txt
@@ -27,12 +27,15 @@ options=(run "$demo" --ds records.json --data "$build/demo/data" --layer 0 --sta
 
 # Straight through, watched.
 last="${options[*]}" code=0
-"$build/soak_watch" samples.tsv whole/ROME/run_000/aedile/journal 0.01 "$AEDILE" "${options[@]}" --results whole \
-    >"$out" 2>"$err" </dev/null || code=$?
+command=("$AEDILE")
+[ -n "${AE_SANITIZED:-}" ] || command=(env LD_PRELOAD="$build/soak_heap.so" "$AEDILE")
+SOAK_HEAP=heap "$build/soak_watch" samples.tsv whole/ROME/run_000/aedile/journal 0.004 \
+    "${command[@]}" "${options[@]}" --results whole >"$out" 2>"$err" </dev/null || code=$?
 [ $code = 0 ] || die "exit code $code"
 if [ -z "${AE_SANITIZED:-}" ]; then
-    growth=$(growth_of samples.tsv)
-    is_at_most "$growth" $most || die "anonymous memory grows by $growth bytes an edit"
+    growth=$(heap_growth_of samples.tsv)
+    is_at_most "$growth" $most || die "the heap grows by $growth bytes an edit"
+    echo "the heap grows by $growth bytes an edit"
     for column in fds maps threads; do
         read -r low high < <(range_of samples.tsv $column)
         [ $((high - low)) -le 4 ] || die "$column: from $low to $high"

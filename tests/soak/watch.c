@@ -11,6 +11,7 @@
  *     threads
  *     written   bytes handed to write() and its like (wchar)
  *     cpu       seconds of processors
+ *     heap      bytes that it holds by malloc, where heap.so counts them into the file SOAK_HEAP; else 0
  *
  * Exit code: the command's; 128 and the signal's number where one ended it. Linux. */
 #include <dirent.h>
@@ -80,6 +81,15 @@ static double processor_seconds(pid_t pid) {
     return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
 
+static long heap_bytes(void) {
+    const char *path = getenv("SOAK_HEAP");
+    FILE *file = path ? fopen(path, "rb") : NULL;
+    long bytes = 0;
+    if (file && fread(&bytes, sizeof bytes, 1, file) != 1) bytes = 0;
+    if (file) fclose(file);
+    return bytes;
+}
+
 static void sample(FILE *out, pid_t pid, const char *folder, double seconds) {
     static const char *const memory[] = {"RssAnon:", "RssFile:", "VmHWM:", "Threads:"};
     static const char *const written[] = {"wchar:"};
@@ -89,10 +99,12 @@ static void sample(FILE *out, pid_t pid, const char *folder, double seconds) {
     read_fields(pid, "status", memory, m, 4);
     read_fields(pid, "io", written, w, 1);
     const long entries = count_names(folder, ".safetensors");
-    if (m[0] < 0) return; /* it has ended */
-    fprintf(out, "%.2f\t%ld\t%ld\t%ld\t%ld\t%ld\t%ld\t%ld\t%ld\t%.2f\n", seconds, entries < 0 ? 0 : entries,
-            m[0], m[1], m[2], count_lines(pid, "maps"), count_names(fds, ""), m[3], w[0],
-            processor_seconds(pid));
+    const long heap = heap_bytes();
+    const long n_maps = count_lines(pid, "maps"), n_fds = count_names(fds, "");
+    if (m[0] < 0 || n_maps <= 0 || n_fds < 0) return; /* it has ended, before or meanwhile */
+    fprintf(out, "%.2f\t%ld\t%ld\t%ld\t%ld\t%ld\t%ld\t%ld\t%ld\t%.2f\t%ld\n", seconds,
+            entries < 0 ? 0 : entries, m[0], m[1], m[2], n_maps, n_fds, m[3], w[0], processor_seconds(pid),
+            heap);
     fflush(out);
 }
 
@@ -107,7 +119,7 @@ int main(int argc, char **argv) {
         fprintf(stderr, "watch: cannot write '%s': %s\n", argv[1], strerror(errno));
         return 2;
     }
-    fprintf(out, "seconds\tentries\tanon\tfile\tpeak\tmaps\tfds\tthreads\twritten\tcpu\n");
+    fprintf(out, "seconds\tentries\tanon\tfile\tpeak\tmaps\tfds\tthreads\twritten\tcpu\theap\n");
     fflush(out);
     const pid_t pid = fork();
     if (pid == 0) {
@@ -123,7 +135,7 @@ int main(int argc, char **argv) {
             sample(out, pid, argv[2], now() - began);
             next += interval;
         }
-        usleep(10000);
+        usleep(interval < 0.02 ? 1000 : 10000);
         ended.si_pid = 0;
         if (waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOHANG | WNOWAIT) != 0) break;
     }

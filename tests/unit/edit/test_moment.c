@@ -195,6 +195,21 @@ static void statistics_are_found_in_their_places(void **state) {
     assert_int_equal(b->kept.count, 0);
 }
 
+// A run's settings may say that its model is called so.
+static void a_name_leads_nowhere_else(void **state) {
+    bench *b = *state;
+    const char *beside = strchr(standard_name, '/') + 1; // without the model's folder
+    write_statistics(b, in_folder(b->folder, beside));
+    write_statistics(b, in_folder(b->folder, "root/x/y.npz"));
+    const char *root = in_folder(b->folder, "root");
+    b->model.info.name = "..";
+    assert_open_fails(b, root, 0, AE_ERR_NOT_FOUND, "/root/__/wikipedia_stats/");
+    b->model.info.name = ".";
+    assert_open_fails(b, in_folder(b->folder, "."), 0, AE_ERR_NOT_FOUND, "/./_/wikipedia_stats/");
+    b->model.info.name = "../..";
+    assert_open_fails(b, root, 0, AE_ERR_NOT_FOUND, "/root/.._../wikipedia_stats/");
+}
+
 static void what_was_tried_is_named(void **state) {
     bench *b = *state;
     unsetenv("AEDILE_STATS");
@@ -487,6 +502,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_file_is_opened_and_solved_with, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_known_matrix_gives_known_numbers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(statistics_are_found_in_their_places, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_name_leads_nowhere_else, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_tried_is_named, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_only_statistics_of_a_named_folder_are_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(another_sample_size_is_passed_over, set_up, tear_down),
