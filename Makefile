@@ -5,12 +5,13 @@ PREFIX ?= /usr/local
 PYTHON ?= python3
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 FUZZ_SECONDS ?= 60
+COVERAGE_MIN ?= 85
 # Further settings for CMake, as in: make CMAKE_FLAGS=-DAE_WERROR=OFF
 CMAKE_FLAGS ?=
 GENERATOR := $(if $(shell command -v ninja 2>/dev/null),Ninja,Unix Makefiles)
 C_FILES = $$(git ls-files -co --exclude-standard '*.c' '*.h')
 
-.PHONY: all configure test demo install parity bench bench-programs sanitize soak fuzz fuzz-smoke build-fuzz format check-format clean help deps
+.PHONY: all configure test demo install parity bench bench-programs sanitize coverage soak fuzz fuzz-smoke build-fuzz format check-format clean help deps
 
 all: configure ## build the library and the command into build/
 	@cmake --build $(BUILD) --parallel $(JOBS)
@@ -49,6 +50,12 @@ sanitize: ## the tests under the address and undefined-behaviour sanitizers, in 
 	    CMAKE_FLAGS="$(CMAKE_FLAGS) -DAE_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo"
 	@ctest --test-dir build-sanitize --output-on-failure
 
+coverage: ## which lines the tests run: a table, pages in build-coverage/report; fails below COVERAGE_MIN (85) percent
+	@tools/deps.sh lcov
+	@$(MAKE) --no-print-directory all BUILD=build-coverage \
+	    CMAKE_FLAGS="$(CMAKE_FLAGS) -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=RelWithDebInfo -DAE_COVERAGE=ON"
+	@COVERAGE_MIN="$(COVERAGE_MIN)" JOBS="$(JOBS)" tools/coverage.sh build-coverage
+
 soak: all ## 2,000 edits on the demo model, repeated, killed, under valgrind (tests/soak/run.sh tells the settings): two hours
 	@tests/soak/run.sh $(BUILD)
 
@@ -73,7 +80,7 @@ check-format: ## say which C files are not laid out by .clang-format
 	@clang-format --dry-run -Werror $(C_FILES)
 
 clean: ## remove the build folders
-	@rm -rf $(BUILD) build-sanitize build-clang
+	@rm -rf $(BUILD) build-sanitize build-clang build-coverage
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 - \2/p' Makefile

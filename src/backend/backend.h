@@ -3,7 +3,7 @@
  * Matrices are row-major fp32 in the backend's memory; a "rows" matrix is [n_rows, width], packed over
  * sequences. Weights are host-mapped, as stored (fp32, fp16, bf16), and converted tile by tile. ld* is the
  * distance between rows in elements. Ops do not check for NaN; all_finite does. Ops that need scratch memory
- * can fail; on failure outputs are undefined. Same inputs, same thread count: same bytes. */
+ * can fail; on failure outputs are undefined. Same inputs, same machine: same bytes, however many threads. */
 #ifndef AE_BACKEND_BACKEND_H
 #define AE_BACKEND_BACKEND_H
 

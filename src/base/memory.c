@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
+
 enum { ALIGNMENT = 64, FIRST_BLOCK = 4 * 1024, LARGEST_BLOCK = 64 * 1024 };
 
 static _Thread_local uint64_t fail_countdown; // 0: off
@@ -76,13 +78,13 @@ char *ae_strdup(const char *text) {
 char *ae_format(const char *format, ...) {
     va_list args;
     va_start(args, format);
-    int length = vsnprintf(NULL, 0, format, args);
+    int length = ae_vprint(NULL, 0, format, args);
     va_end(args);
     if (length < 0) return NULL;
     char *text = ae_alloc((size_t)length + 1, 1);
     if (!text) return NULL;
     va_start(args, format);
-    vsnprintf(text, (size_t)length + 1, format, args);
+    ae_vprint(text, (size_t)length + 1, format, args);
     va_end(args);
     return text;
 }
@@ -159,12 +161,12 @@ ae_status ae_text_append(ae_text *text, const char *bytes, size_t length) {
 ae_status ae_text_printf(ae_text *text, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    int length = vsnprintf(NULL, 0, format, args);
+    int length = ae_vprint(NULL, 0, format, args);
     va_end(args);
     if (length < 0) return ae_fail(AE_ERR_INTERNAL, "cannot format text");
     AE_TRY(ae_grow((void **)&text->data, &text->capacity, text->length + (size_t)length + 1, 1));
     va_start(args, format);
-    vsnprintf(text->data + text->length, (size_t)length + 1, format, args);
+    ae_vprint(text->data + text->length, (size_t)length + 1, format, args);
     va_end(args);
     text->length += (size_t)length;
     return AE_OK;

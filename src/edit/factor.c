@@ -8,12 +8,10 @@
 #include <sys/stat.h>
 
 #include "base/digest.h"
+#include "base/number.h"
+#include "edit/cholesky.h"
 #include "edit/moment.h"
 #include "format/npz.h"
-
-// LAPACK's dpotrf, by OpenBLAS: a := its Cholesky factor. info > 0: the leading minor of that order is not
-// positive. The last argument is the hidden length of `uplo` in the Fortran calling convention.
-extern void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info, size_t uplo_length);
 
 enum { BLOCK = 64 }; // rows and columns at a time where a matrix is walked across
 
@@ -28,8 +26,8 @@ static const double PIVOT_DOUBT = FLT_EPSILON, PIVOT_ROUNDING = DBL_EPSILON;
 // The shortest decimal that reads back as the same number: it is part of a file name.
 static void shortest(double value, char text[32]) {
     for (int digits = 1; digits <= 17; digits++) {
-        snprintf(text, 32, "%.*g", digits, value);
-        if (strtod(text, NULL) == value) return;
+        ae_print(text, 32, "%.*g", digits, value);
+        if (ae_number(text, NULL) == value) return;
     }
 }
 
@@ -253,11 +251,7 @@ ae_status ae_factor_compute(ae_moment *moment, int layer, const ae_hooks *hooks)
             mean += c[i * n + i] / (double)n;
         for (size_t i = 0; i < n; i++)
             diagonal[i] = c[i * n + i] += moment->ridge * mean;
-        // Column-major upper is row-major lower.
-        int order = 0, former = omp_get_max_threads();
-        if (moment->n_threads > 0) omp_set_num_threads(moment->n_threads);
-        dpotrf_("U", &moment->n, c, &moment->n, &order, 1);
-        omp_set_num_threads(former);
+        const int order = ae_cholesky(c, moment->n, moment->n_threads);
         if (order < 0)
             status = ae_fail(AE_ERR_INTERNAL, "dpotrf refused argument %d", -order);
         else if (order > 0)

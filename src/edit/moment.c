@@ -274,7 +274,7 @@ ae_status ae_moment_solve(const ae_moment *moment, double *x) {
     if (!y) return ae_no_memory();
     memcpy(y, x, (size_t)n * sizeof *y);
     int former = omp_get_max_threads();
-    if (moment->n_threads > 0) omp_set_num_threads(moment->n_threads);
+    omp_set_num_threads(1); // for OpenBLAS: the result is to be the same with any number
     cblas_dtrsv(CblasRowMajor, CblasLower, CblasNoTrans, CblasNonUnit, n, moment->factor, n, y, 1);
     cblas_dtrsv(CblasRowMajor, CblasLower, CblasTrans, CblasNonUnit, n, moment->factor, n, y, 1);
     omp_set_num_threads(former);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/number.h"
+
 // Values in ascending order.
 typedef struct sorted {
     double *items;
@@ -100,7 +102,7 @@ static void add_flag(char flag[AE_FLAG_TEXT], const char *format, ...) {
     if (length >= AE_FLAG_TEXT) return;
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(flag + length, AE_FLAG_TEXT - length, format, arguments);
+    ae_vprint(flag + length, AE_FLAG_TEXT - length, format, arguments);
     va_end(arguments);
 }
 

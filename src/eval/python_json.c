@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "text/utf8.h"
 
 // ---- scalars ---------------------------------------------------------------------------------------
@@ -12,8 +13,8 @@ static ae_status append_real(ae_text *text, double value) {
     char digits[40];
     int precision = 0; // decimals of d.ddde+xx
     do
-        snprintf(digits, sizeof digits, "%.*e", precision, value);
-    while (strtod(digits, NULL) != value && precision++ < 17);
+        ae_print(digits, sizeof digits, "%.*e", precision, value);
+    while (ae_number(digits, NULL) != value && precision++ < 17);
     const int exponent = atoi(strchr(digits, 'e') + 1);
     if (exponent < -4 || exponent >= 16) return ae_text_append(text, digits, strlen(digits));
     const int decimals = precision - exponent;

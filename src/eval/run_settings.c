@@ -241,14 +241,5 @@ ae_status ae_run_settings_check(const char *folder, const json_t *recorded, cons
         ae_warn(hooks,
                 "the run '%s' was begun by aedile %s, this is %s: later figures may differ from its own",
                 folder, version ? version : "(unknown)", ae_version());
-    const json_int_t was =
-        json_integer_value(json_object_get(json_object_get(recorded, "model"), "n_threads"));
-    const json_int_t is = json_integer_value(json_object_get(json_object_get(now, "model"), "n_threads"));
-    if (was != is)
-        ae_warn(hooks,
-                "the run '%s' was begun with %lld threads, this is %lld: figures may differ in their last "
-                "digits; "
-                "--threads %lld gives the same",
-                folder, (long long)was, (long long)is, (long long)was);
     return AE_OK;
 }

@@ -24,7 +24,7 @@ ae_status ae_run_settings_write(const ae_run_folder *folder, const json_t *setti
 ae_status ae_run_settings_load(const char *folder, json_t **out);
 
 /* AE_ERR_MISMATCH names the first member of `identity` that differs, and both values. Warns where the version
- * or the number of threads does: last digits may then differ. */
+ * does: later figures may then differ. The number of threads changes none. */
 ae_status ae_run_settings_check(const char *folder, const json_t *recorded, const json_t *now,
                                 const ae_hooks *hooks);
 

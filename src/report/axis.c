@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "report/average.h"
 
 // How many times the median is far.
@@ -35,7 +36,7 @@ static char *trim_zeros(char *digits, char *end) {
 }
 
 static void exponent_text(double value, int digits, char out[AE_NUMBER_TEXT]) {
-    snprintf(out, AE_NUMBER_TEXT, "%.*e", digits - 1, value);
+    ae_print(out, AE_NUMBER_TEXT, "%.*e", digits - 1, value);
     char *e = strchr(out, 'e');
     const int exponent = atoi(e + 1);
     char *end = trim_zeros(out, e);
@@ -48,7 +49,7 @@ const char *ae_number_text(double value, int digits, char out[AE_NUMBER_TEXT]) {
         snprintf(out, AE_NUMBER_TEXT, "n/a");
     } else if (value == 0 || (size >= 1e-3 && size < 1e6)) {
         const int before = value == 0 ? 1 : (int)floor(log10(size)) + 1;
-        snprintf(out, AE_NUMBER_TEXT, "%.*f", digits > before ? digits - before : 0, value);
+        ae_print(out, AE_NUMBER_TEXT, "%.*f", digits > before ? digits - before : 0, value);
         *trim_zeros(out, out + strlen(out)) = '\0';
     } else {
         exponent_text(value, digits, out);

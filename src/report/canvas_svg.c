@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "report/canvas.h"
 
 static const char fonts[] = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif";
@@ -29,7 +30,7 @@ ae_status ae_xml_text(ae_text *out, const char *text) {
 
 // A length with one decimal, without what does not matter: "12", "-0.5".
 static const char *length_text(double value, char out[16]) {
-    snprintf(out, 16, "%.1f", value == 0 || fabs(value) < 0.05 ? 0.0 : value);
+    ae_print(out, 16, "%.1f", value == 0 || fabs(value) < 0.05 ? 0.0 : value);
     char *end = out + strlen(out);
     if (strcmp(end - 2, ".0") == 0) end[-2] = '\0';
     return out;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
+
 // ---- fields ----------------------------------------------------------------------------------------
 
 static ae_status add_text(ae_text *out, const char *text) {
@@ -20,8 +22,8 @@ static ae_status add_number(ae_text *out, double value) {
     if (!isfinite(value)) return ae_text_append(out, "", 0);
     char text[40];
     for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, value);
-        if (strtod(text, NULL) == value) break;
+        ae_print(text, sizeof text, "%.*g", digits, value);
+        if (ae_number(text, NULL) == value) break;
     }
     return ae_text_printf(out, "%s", text);
 }

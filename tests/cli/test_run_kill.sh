@@ -23,7 +23,7 @@ printf '{"task": "sst", "header": "", "prompt_template": "{sentence}:", "answer_
     "gen_len": 2, "examples": [{"sentence": "the fox", "label": 1}, {"sentence": "a dog", "label": 0}]}' >task.json
 
 options=(run "$demo" --ds records.json --layer 0 --stats stats --stats-dataset text --glue task.json --glue-interval 3
-    --ppl-text text.txt --ppl-tokens 300 --ppl-interval 2 --threads 2 --quiet)
+    --ppl-text text.txt --ppl-tokens 300 --ppl-interval 2 --quiet)
 mode() { # sets how edits are put together
     case $1 in
     0) how=(--sequential) ;;
@@ -36,10 +36,10 @@ same() { "$build/compare_runs" "$1" "$2" >"$out" || die "$1 and $2 differ"; }
 began=$(date +%s%3N)
 for m in 0 1 2; do
     mode $m
-    works "${options[@]}" "${how[@]}" --results whole-$m
+    works "${options[@]}" "${how[@]}" --threads 2 --results whole-$m
 done
 milliseconds=$((($(date +%s%3N) - began) / 3)) # that a run takes
-works "${options[@]}" --sequential --results again
+works "${options[@]}" --sequential --threads 2 --results again
 same again/ROME whole-0/ROME # as it is compared: the same run, twice
 echo >>again/ROME/run_000/1_edits-case_4.json
 "$build/compare_runs" again/ROME whole-0/ROME >"$out" && die 'a changed file was not noticed'
@@ -50,8 +50,9 @@ while [ $kills -lt "$kills_wanted" ]; do
     mode $((round % 3))
     results=killed-$round code=137
     while [ $code = 137 ]; do
-        resume=()
-        [ ! -d $results/ROME/run_000 ] || resume=(--resume run_000)
+        resume=(--threads 2)
+        # With any number of threads: it changes no byte.
+        [ ! -d $results/ROME/run_000 ] || resume=(--threads $((RANDOM % 3 + 1)) --resume run_000)
         last="${options[*]} ${how[*]} ${resume[*]} (killed $kills times)" code=0
         "$AEDILE" "${options[@]}" "${how[@]}" --results $results "${resume[@]}" >"$out" 2>"$err" </dev/null &
         if [ $kills -lt "$kills_wanted" ]; then
@@ -63,6 +64,7 @@ while [ $kills -lt "$kills_wanted" ]; do
         [ $code = 0 ] || [ $code = 137 ] || die "exit code $code"
         kills=$((kills + (code == 137)))
     done
+    sed -i 's/"n_threads": [13]/"n_threads": 2/' $results/ROME/run_000/aedile/settings.json # says who ended it
     same $results/ROME whole-$((round % 3))/ROME
     rm -r $results
     round=$((round + 1))

@@ -4,9 +4,14 @@
 #include <omp.h>
 #include <string.h>
 
+#include "backend/cpu/simd.h"
 #include "base/memory.h"
 
-enum { MAX_THREADS = 1024 };
+#ifdef AE_SIMD_X86
+ae_simd_level ae_simd_most = AE_SIMD_AVX512;
+#endif
+
+enum { MAX_THREADS = 1024, NO_LIMIT = 4 * MAX_THREADS };
 
 static void destroy(ae_backend *be) {
     if (!be) return;
@@ -55,6 +60,14 @@ ae_status ae_backend_cpu(int n_threads, ae_backend **out) {
     cpu->base.n_threads = n_threads > 0 ? n_threads : omp_get_num_procs();
     *out = &cpu->base;
     return AE_OK;
+}
+
+int ae_cpu_team(int n_threads) {
+    const int limit = omp_get_thread_limit();
+    if (omp_get_active_level() >= omp_get_max_active_levels()) return 1;
+    if (limit >= NO_LIMIT) return n_threads;
+    if (omp_in_parallel()) return 1; // others take from the same limit
+    return n_threads < limit ? n_threads : limit;
 }
 
 int ae_cpu_library_threads(int n_threads) {

@@ -1,7 +1,8 @@
 /* backend/cpu/cpu.h: the CPU implementation of the op table, from the inside.
  *
  * One file a concern; every op is one function here. Work is split over `n_threads` OpenMP threads by a
- * clause on each region, never by a global setting. A backend serves one calling thread at a time: ops share
+ * clause on each region, never by a global setting; what a thread adds up is a piece of fixed size, so that
+ * their number changes no sum. A backend serves one calling thread at a time: ops share
  * its scratch memory. */
 #ifndef AE_BACKEND_CPU_CPU_H
 #define AE_BACKEND_CPU_CPU_H
@@ -22,6 +23,11 @@ static inline ae_cpu_backend *ae_cpu(ae_backend *be) {
 
 /* `count` elements of `size` bytes, aligned to 64, not zeroed, the backend's; valid until the next call. */
 ae_status ae_cpu_scratch(ae_cpu_backend *cpu, size_t count, size_t size, void **out);
+
+/* Threads that a parallel region of n_threads is given, unless dynamic adjustment takes some away: fewer
+ * where the user or the calling program has set limits (OMP_THREAD_LIMIT, a region that we are called in).
+ * Our own regions work with what they get; oneDNN would leave the missing threads' share undone. */
+int ae_cpu_team(int n_threads);
 
 /* OpenBLAS and oneDNN take omp_get_max_threads() threads. This sets it for the calling thread (and for the
  * threads of regions that it opens next), and returns the former value, with which to call it again. */

@@ -13,6 +13,9 @@
  *   AVX-512      fp32, [n_cols, n_inner]  2-12   our own: up to 1.2 times oneDNN
  *   AVX-512      fp32, [n_cols, n_inner]  13-    oneDNN: up to 1.1 times our own
  *   any other    any                      any    OpenBLAS
+ *
+ * No choice depends on the number of threads, and none of the three lets it change a sum: the same bytes
+ * however many there are (tests/unit/backend/test_threads.c).
  */
 ae_status ae_cpu_matmul(ae_cpu_backend *cpu, const ae_cpu_product *p) {
     enum { FEW_ROWS = 12 };

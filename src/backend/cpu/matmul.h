@@ -22,7 +22,8 @@ typedef struct ae_cpu_product {
 /* Chooses among the three below (linear.c). */
 ae_status ae_cpu_matmul(ae_cpu_backend *cpu, const ae_cpu_product *p);
 
-/* On any machine, any type; 16-bit weights are expanded panel by panel, never as a whole. */
+/* On any machine, any type; 16-bit weights are expanded panel by panel, never as a whole. OpenBLAS's own
+ * sharing out among threads is never used (openblas.c). */
 ae_status ae_cpu_openblas_matmul(ae_cpu_backend *cpu, const ae_cpu_product *p);
 
 /* On any machine, b in fp32; what was compiled for a shape is kept in the backend (onednn.h). */

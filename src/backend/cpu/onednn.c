@@ -1,6 +1,7 @@
 #include "backend/cpu/matmul.h"
 
 #include <dnnl.h>
+#include <omp.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -155,8 +156,12 @@ static ae_status run(ae_cpu_onednn *products, const ae_cpu_product *p, int n_thr
 
 ae_status ae_cpu_onednn_matmul(ae_cpu_backend *cpu, const ae_cpu_product *p) {
     if (!cpu->onednn) AE_TRY(start(&cpu->onednn));
-    int former = ae_cpu_library_threads(cpu->base.n_threads);
-    ae_status status = run(cpu->onednn, p, cpu->base.n_threads);
+    // It must get exactly the threads that it counts on: a region with fewer leaves a part undone, silently.
+    int n_threads = ae_cpu_team(cpu->base.n_threads), dynamic = omp_get_dynamic();
+    int former = ae_cpu_library_threads(n_threads);
+    omp_set_dynamic(false);
+    ae_status status = run(cpu->onednn, p, n_threads);
+    omp_set_dynamic(dynamic);
     ae_cpu_library_threads(former);
     return status;
 }

@@ -4,7 +4,7 @@
  * makes `name` of it, which runs the widest version that the machine has. (The attribute target_clones would
  * do the same, but gcc 12 and clang 14 take "avx2,fma" for two versions.) The build
  * forbids contraction of products and sums, and sums run in a fixed number of lanes, so that every version
- * gives the same bits. */
+ * gives the same bits. (The matrix products do not: avx512.c contracts, and OpenBLAS does as it likes.) */
 #ifndef AE_BACKEND_CPU_SIMD_H
 #define AE_BACKEND_CPU_SIMD_H
 
@@ -25,12 +25,20 @@ enum { AE_LANES = 16 }; // partial sums of a reduction
 
 typedef enum ae_simd_level { AE_SIMD_BASE, AE_SIMD_AVX2, AE_SIMD_AVX512 } ae_simd_level;
 
-static inline ae_simd_level ae_simd(void) {
+/* What is used at most; for tests, which lower it (cpu.c). */
+extern ae_simd_level ae_simd_most;
+
+static inline ae_simd_level ae_simd_of_machine(void) {
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
         return AE_SIMD_AVX512;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return AE_SIMD_AVX2;
     return AE_SIMD_BASE;
+}
+
+static inline ae_simd_level ae_simd(void) {
+    const ae_simd_level level = ae_simd_of_machine();
+    return level < ae_simd_most ? level : ae_simd_most;
 }
 
 #define AE_SIMD(name, parameters, arguments)                                                                 \
