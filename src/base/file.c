@@ -27,8 +27,7 @@ static bool is_own_descriptor(const char *path) {
 static ae_status open_file(const char *path, bool or_own, int *out) {
     const bool own = or_own && is_own_descriptor(path);
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (own ? 0 : O_NONBLOCK));
-    if (file < 0 &&
-        errno == EWOULDBLOCK) // of a file it means that somebody has a lease on it, to be waited for
+    if (file < 0 && errno == EWOULDBLOCK) // somebody has a lease on the file, and gives it up when asked
         file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (file < 0) return ae_fail_errno(AE_ERR_IO, "cannot open '%s'", path);
     struct stat info;

@@ -23,9 +23,9 @@
  * With DISTURB_NAMED in the environment no file can be opened without a name (O_TMPFILE), as on file systems
  * that have no such files.
  *
- * REPORT gets a line "CALL PATH" for the disturbed call (the first one, where several are), with `count` one
- * for every call. It is empty where the command makes fewer than N such calls. The exit code is the
- * command's, 137 where it was killed, 77 where the kernel offers no user notification, and 78 where this
+ * REPORT gets a line "CALL PATH" for the disturbed call (the first one, where several are), with `count` and
+ * `meet` one for every call. It is empty where the command makes fewer than N such calls. The exit code is
+ * the command's, 137 where it was killed, 77 where the kernel offers no user notification, and 78 where this
  * program fails. */
 #include <errno.h>
 #include <fcntl.h>

@@ -2,12 +2,12 @@
 # lie between two measurements of its tasks.
 
 # growth_of SAMPLES COLUMN SHARE: how many bytes an edit a column of memory grows by over the second half, by least
-# squares through its level in each fortieth of the run, or from one measurement of the tasks to the next where that is
+# squares through its level in each twentieth of the run, or from one measurement of the tasks to the next where that is
 # longer. The level is what SHARE of the samples there are below (0: the least): what an evaluation needs comes and
 # goes, what stays lifts all samples.
 growth_of() {
     sort -n -k"$2,$2" "$1" | awk -v edits="$edits" -v tasks="$tasks" -v column="$2" -v share="$3" '
-        BEGIN { width = edits / 40 > tasks ? edits / 40 : tasks }
+        BEGIN { width = edits / 20 > tasks ? edits / 20 : tasks }
         $2 >= edits / 2 && $2 < edits { b = int($2 / width); level[b, n[b]++] = $column }
         END {
             for (b in n) {

@@ -1,10 +1,18 @@
 # soak, in short: a sequence of edits on a model with random weights. Its memory, open files and mappings stay as they
 # are; stopped by the guard, by an error in its middle and by a signal, it goes on to the files of one that was not.
-# Under sanitizers there is no telling what grows, but every process here ends with a search for leaks.
-# (2,000 edits on the demo model: make soak.)
+# Under sanitizers there is no telling what grows, but every process here ends with a search for leaks; with
+# SOAK_VALGRIND=1 valgrind makes it. (2,000 edits on the demo model: make soak.)
 . "$source_folder/tests/soak/samples.sh"
 edits=60 tasks=6 most=1024 # bytes an edit
 [ -z "${AE_SANITIZED:-}" ] || edits=20
+if [ -n "${SOAK_VALGRIND:-}" ]; then # all commands under valgrind; what it finds is exit code 99
+    edits=20 AE_SANITIZED=1
+    kinds=definite,indirect,possible
+    printf '#!/bin/sh\nexec valgrind -q --leak-check=full --error-exitcode=99 %s "--suppressions=%s" "%s" "$@"\n' \
+        "--show-leak-kinds=$kinds --errors-for-leak-kinds=$kinds" "$source_folder/tests/valgrind.supp" "$AEDILE" >valgrind.sh
+    chmod +x valgrind.sh
+    AEDILE=$PWD/valgrind.sh
+fi
 
 for i in $(seq 60); do echo "Document $i: the quick brown fox jumps over the lazy dog, and so on, $((i * 7919)) times."; done >text.txt
 works stats "$demo" --layer 0 --text text.txt --output stats
