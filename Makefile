@@ -53,7 +53,7 @@ sanitize: ## the tests under the address and undefined-behaviour sanitizers, in 
 coverage: ## which lines the tests run: a table, pages in build-coverage/report; fails below COVERAGE_MIN (85) percent
 	@tools/deps.sh lcov
 	@$(MAKE) --no-print-directory all BUILD=build-coverage \
-	    CMAKE_FLAGS="$(CMAKE_FLAGS) -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=RelWithDebInfo -DAE_COVERAGE=ON"
+	    CMAKE_FLAGS="$(CMAKE_FLAGS) -DCMAKE_C_COMPILER=gcc -DAE_COVERAGE=ON"
 	@COVERAGE_MIN="$(COVERAGE_MIN)" JOBS="$(JOBS)" tools/coverage.sh build-coverage
 
 soak: all ## 2,000 edits on the demo model, repeated, killed, under valgrind (tests/soak/run.sh tells the settings): two hours

@@ -55,7 +55,7 @@ compile() { # OUTPUT PKG-CONFIG-FLAG...
         $(pkg-config --define-variable=prefix="$tree$prefix" --cflags --libs "${@:2}" aedile)
 }
 sanitize=
-case $(nm "$tree$libdir/libaedile.a") in *__asan_*) sanitize=-fsanitize=address,undefined ;; esac
+case $(nm "$tree$libdir/libaedile.a") in *__asan_*) sanitize=-fsanitize=address,undefined ;; *__gcov_*) sanitize=--coverage ;; esac
 compile shared
 export LD_LIBRARY_PATH=$tree$libdir
 case $(readelf -d shared) in *libaedile.so*) ;; *) die 'not linked with the shared library' ;; esac

@@ -50,6 +50,7 @@
 #include <unistd.h>
 
 enum { EXIT_SKIP = 77, EXIT_BROKEN = 78, EXIT_KILLED = 137 };
+enum { PATH = 4097 }; // the longest, with its NUL
 
 // What a kind of call can suffer.
 enum { NEEDS_ROOM = 1, NAMES_FILE = 2, WRITES = 4 };
@@ -228,19 +229,29 @@ static size_t peek(pid_t process, uint64_t address, void *out, size_t size) {
     return n > 0 ? (size_t)n : 0;
 }
 
-static void note(FILE *report, pid_t process, const call *c, const struct seccomp_data *data) {
-    char path[4097] = "", link[64];
-    if (c->path >= 0) {
-        // Paths lie in pages that may end before the buffer does.
-        for (size_t n = 0; n + 1 < sizeof path; n++)
-            if (peek(process, data->args[c->path] + n, &path[n], 1) != 1 || !path[n]) break;
-    } else if (c->file >= 0) {
-        snprintf(link, sizeof link, "/proc/%d/fd/%d", (int)process, (int)data->args[c->file]);
-        const ssize_t n = readlink(link, path, sizeof path - 1);
-        path[n > 0 ? n : 0] = '\0';
-    }
+static void note(FILE *report, const call *c, const char *path) {
     fprintf(report, "%s %s\n", c->name, path);
     fflush(report);
+}
+
+// The file that a call is about, where it is about one.
+static void path_of(pid_t process, const call *c, const struct seccomp_data *data, char path[PATH]) {
+    char link[64];
+    size_t length = 0;
+    if (c->path >= 0)
+        length = peek(process, data->args[c->path], path, PATH - 1);
+    else if (c->file >= 0) {
+        snprintf(link, sizeof link, "/proc/%d/fd/%d", (int)process, (int)data->args[c->file]);
+        const ssize_t n = readlink(link, path, PATH - 1);
+        length = n > 0 ? (size_t)n : 0;
+    }
+    path[length] = '\0';
+}
+
+// What a build for coverage writes when it ends is not the command's own.
+static bool is_of_coverage(const char *path) {
+    const char *end = strrchr(path, '.');
+    return end && strcmp(end, ".gcda") == 0;
 }
 
 // A thread is no process. (The structure that clone3 takes begins with the flags.)
@@ -335,17 +346,20 @@ int main(int argc, char **argv) {
             }
             const call *c = find_call(asked.data.nr);
             if (!c) broken("a call that is not in the table");
+            char path[PATH];
+            path_of((pid_t)asked.pid, c, &asked.data, path);
             struct seccomp_notif_resp answer = {.id = asked.id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
-            const bool counts = (!kinds[kind].traits || (c->traits & kinds[kind].traits)) &&
+            const bool counts = !is_of_coverage(path) &&
+                                (!kinds[kind].traits || (c->traits & kinds[kind].traits)) &&
                                 (!kinds[kind].halves || asked.data.args[2] >= 2);
             if (named && c->flags >= 0 && (asked.data.args[c->flags] & O_TMPFILE) == O_TMPFILE) {
                 answer.flags = 0;
                 answer.error = -EOPNOTSUPP;
             } else if (kind == 0 || meets) {
-                if (!meets || !starts_thread((pid_t)asked.pid, &asked.data))
-                    note(report, (pid_t)asked.pid, c, &asked.data);
+                if (counts && (!meets || !starts_thread((pid_t)asked.pid, &asked.data)))
+                    note(report, c, path);
             } else if (counts && (++n == wanted || (kinds[kind].lasts && n > wanted))) {
-                if (n == wanted) note(report, process, c, &asked.data);
+                if (n == wanted) note(report, c, path);
                 const bool meddles = !kinds[kind].error && !kinds[kind].kills && !kinds[kind].halves;
                 if (meddles) meddle(kinds[kind].name, getenv("DISTURB_FILE"));
                 if (!meddles) answer.flags = 0;

@@ -200,14 +200,14 @@ static void a_name_leads_nowhere_else(void **state) {
     bench *b = *state;
     const char *beside = strchr(standard_name, '/') + 1; // without the model's folder
     write_statistics(b, in_folder(b->folder, beside));
-    write_statistics(b, in_folder(b->folder, "root/x/y.npz"));
-    const char *root = in_folder(b->folder, "root");
+    write_statistics(b, in_folder(b->folder, "place/x/y.npz"));
+    const char *place = in_folder(b->folder, "place");
     b->model.info.name = "..";
-    assert_open_fails(b, root, 0, AE_ERR_NOT_FOUND, "/root/__/wikipedia_stats/");
+    assert_open_fails(b, place, 0, AE_ERR_NOT_FOUND, "/place/__/wikipedia_stats/");
     b->model.info.name = ".";
     assert_open_fails(b, in_folder(b->folder, "."), 0, AE_ERR_NOT_FOUND, "/./_/wikipedia_stats/");
     b->model.info.name = "../..";
-    assert_open_fails(b, root, 0, AE_ERR_NOT_FOUND, "/root/.._../wikipedia_stats/");
+    assert_open_fails(b, place, 0, AE_ERR_NOT_FOUND, "/place/.._../wikipedia_stats/");
 }
 
 static void what_was_tried_is_named(void **state) {
