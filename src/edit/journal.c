@@ -375,9 +375,12 @@ static ae_status read_edit(const ae_journal *j, const entry *e, ae_edit **edit) 
     ae_entry_head head = {0};
     char other[FILE_NAME];
     file_name(e->id, !e->reverted, other);
-    const char *name = !has_file(j, e->file) && has_file(j, other) ? other : e->file;
-    AE_TRY(read_entry(j, name, e->id, &head, edit));
-    const ae_status status = check_same_base(j, name, *edit);
+    const char *name = e->file;
+    ae_status status = read_entry(j, name, e->id, &head, edit);
+    if (status == AE_ERR_NOT_FOUND && has_file(j, other))
+        status = read_entry(j, name = other, e->id, &head, edit);
+    AE_TRY(status);
+    status = check_same_base(j, name, *edit);
     if (status == AE_OK) return AE_OK;
     ae_edit_free(*edit);
     *edit = NULL;

@@ -13,7 +13,7 @@
 # Everything lies in BUILD/soak: first/, again/ and killed/ are the runs, first.tsv the samples of the first
 # (watch.c tells the columns), report.txt what is printed. The exit status is 1 where something did not hold.
 #
-# What grows by design is a few bytes an edit: the journal's list (about 200, with its blocks' rounding), two
+# What grows by design is some hundred bytes an edit: an entry of the journal's list with its block's rounding, two
 # numbers for the guard, a name. Their arrays double, so that growth comes in steps.
 set -euo pipefail
 
@@ -174,11 +174,11 @@ killed() {
 # A command over the journal: wall seconds, processor seconds and the most memory of it, and what it says last.
 measured() {
     local began=${EPOCHREALTIME/[.,]/} code=0
-    "$build/soak_watch" command.tsv . 0.02 "$aedile" "$@" >command.out 2>command.err || code=$?
+    "$build/soak_watch" command.tsv . 0.004 "$aedile" "$@" >command.out 2>command.err || code=$?
     local wall=$(((${EPOCHREALTIME/[.,]/} - began) / 1000))
     [ $code = 0 ] || { cat command.err; fault "aedile $*: exit code $code"; }
     printf '%6d ms %7s KiB  %s\n' $wall "$(awk 'NR > 1 && $5 > m { m = $5 } END { print m + 0 }' command.tsv)" \
-        "aedile ${*#"$build/"}: $(tail -1 command.out)"
+        "aedile ${*#"$build/"}: $(tail -1 command.out | cut -c1-80)"
 }
 journal() {
     rm -rf journal edited adapter copied

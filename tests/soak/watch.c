@@ -130,7 +130,7 @@ int main(int argc, char **argv) {
     }
     /* The child stays a zombie until it is waited for, so that its number is nobody else's meanwhile. */
     siginfo_t ended = {0};
-    for (double next = 0.1; pid > 0 && ended.si_pid == 0;) {
+    for (double next = interval < 0.1 ? interval : 0.1; pid > 0 && ended.si_pid == 0;) {
         if (now() - began >= next) {
             sample(out, pid, argv[2], now() - began);
             next += interval;
