@@ -1,4 +1,5 @@
-// The downstream tasks of a run: glue_eval/base_glue.json and glue_eval/case_<id>_glue.json.
+// The downstream tasks of a run, glue_eval/base_glue.json and glue_eval/case_<id>_glue.json, and what is
+// measured with them: a run without tasks has aedile/base.json alone.
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -7,7 +8,7 @@
 #include "base/file.h"
 #include "eval/run_read_parts.h"
 
-static const char ending[] = "_glue.json";
+static const char ending[] = "_glue.json", base_name[] = "base.json";
 
 static bool is_tasks_file(const char *name) {
     const size_t length = strlen(name), end = sizeof ending - 1;
@@ -59,7 +60,7 @@ static const ae_run_case_data *last_case(const ae_run_data *data, const json_t *
 static ae_status read_place(const ae_run_data *data, const char *path, const char *name,
                             const json_t *document, const json_t *ours, ae_run_tasks_data *out, bool *known) {
     *known = true;
-    if (strncmp(name, "base_", 5) == 0) {
+    if (strncmp(name, "base", 4) == 0) {
         out->n_edits = ours ? 0 : 1;
         return ae_json_int(path, ours, "n_edits", false, 0, INT64_MAX, &out->n_edits);
     }
@@ -105,9 +106,9 @@ static int compare_tasks(const void *a, const void *b) {
 static ae_status read_folder(ae_run_data *data, const char *folder, const ae_hooks *hooks) {
     char **names = NULL;
     size_t n_names = 0;
-    AE_TRY(ae_folder_list(folder, &names, &n_names));
+    if (ae_path_is_folder(folder)) AE_TRY(ae_folder_list(folder, &names, &n_names));
     ae_status status = AE_OK;
-    data->tasks = ae_arena_alloc(data->arena, n_names, sizeof *data->tasks);
+    data->tasks = ae_arena_alloc(data->arena, n_names + 1, sizeof *data->tasks);
     if (!data->tasks) status = ae_no_memory();
     for (size_t i = 0; i < n_names && status == AE_OK; i++) {
         if (!is_tasks_file(names[i])) continue;
@@ -116,15 +117,25 @@ static ae_status read_folder(ae_run_data *data, const char *folder, const ae_hoo
         ae_free(path);
     }
     ae_folder_list_free(names, n_names);
-    if (status == AE_OK && data->n_tasks > 0)
-        qsort(data->tasks, data->n_tasks, sizeof *data->tasks, compare_tasks);
     return status;
+}
+
+// The unedited model's perplexity. base_glue.json holds it, too, where the run has tasks.
+static ae_status read_base(ae_run_data *data, const char *path, const ae_hooks *hooks) {
+    for (size_t i = 0; i < data->n_tasks; i++)
+        if (data->tasks[i].n_cases == 0) return AE_OK;
+    return ae_path_exists(path) ? read_file(data, path, base_name, hooks) : AE_OK;
 }
 
 ae_status ae_run_read_tasks(ae_run_data *data, const ae_hooks *hooks) {
     char *folder = ae_path_join(data->folder, "glue_eval");
-    if (!folder) return ae_no_memory();
-    ae_status status = ae_path_is_folder(folder) ? read_folder(data, folder, hooks) : AE_OK;
+    char *base = ae_format("%s/aedile/%s", data->folder, base_name);
+    ae_status status = folder && base ? AE_OK : ae_no_memory();
+    if (status == AE_OK) status = read_folder(data, folder, hooks);
+    if (status == AE_OK) status = read_base(data, base, hooks);
+    if (status == AE_OK && data->n_tasks > 0)
+        qsort(data->tasks, data->n_tasks, sizeof *data->tasks, compare_tasks);
+    ae_free(base);
     ae_free(folder);
     return status;
 }

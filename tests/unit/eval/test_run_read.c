@@ -290,6 +290,27 @@ static void runs_of_the_reference_are_read(void **state) {
     ae_run_data_free(run);
 }
 
+static void the_unedited_model_is_a_point_without_tasks(void **state) {
+    write_text(state, "1_edits-case_7.json", counterfact_case);
+    make_folder(state, "aedile");
+    write_text(state, "aedile/base.json", "{\"aedile\": {\"n_edits\": 0, \"perplexity\": 17.5}}");
+    ae_run_data *run = read_run(state);
+    assert_int_equal(run->n_tasks, 1);
+    assert_int_equal(run->tasks[0].n_edits, 0);
+    assert_int_equal(run->tasks[0].n_cases, 0);
+    assert_int_equal(run->tasks[0].n_tasks, 0);
+    near(run->tasks[0].perplexity, 17.5);
+    ae_run_data_free(run);
+
+    // Where there are tasks, their own file says the same.
+    make_folder(state, "glue_eval");
+    write_text(state, "glue_eval/base_glue.json", "{\"aedile\": {\"n_edits\": 0, \"perplexity\": 17.25}}");
+    run = read_run(state);
+    assert_int_equal(run->n_tasks, 1);
+    near(run->tasks[0].perplexity, 17.25);
+    ae_run_data_free(run);
+}
+
 static void variants_are_told_by_flags(void **state) {
     static const struct {
         const char *params, *variant;
@@ -462,6 +483,7 @@ int main(void) {
         in_folder(our_own_files_tell_the_order),
         in_folder(whole_runs_are_read),
         in_folder(runs_of_the_reference_are_read),
+        in_folder(the_unedited_model_is_a_point_without_tasks),
         in_folder(variants_are_told_by_flags),
         in_folder(other_files_are_left_alone),
         in_folder(tasks_of_no_known_case_are_left_out),
