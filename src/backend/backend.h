@@ -39,6 +39,8 @@ typedef struct ae_backend ae_backend;
 struct ae_backend {
     const char *name;
     int n_threads;
+    const char
+        *arithmetic; // what decides the last bits of its results: "AVX-512, OpenBLAS 0.3.21 SkylakeX, ..."
 
     void (*destroy)(ae_backend *be);
 

@@ -139,6 +139,7 @@ static ae_status put_settings(json_t *settings, ae_model *model, const ae_run_op
     AE_TRY(put_text(object, "name", model->info.name));
     AE_TRY(put_path(object, "folder", model->info.folder));
     AE_TRY(put_int(object, "n_threads", model->info.n_threads));
+    AE_TRY(put_text(object, "arithmetic", model->backend->arithmetic));
     AE_TRY(put_inputs(settings, o, in));
     json_t *identity = put_object(settings, "identity");
     AE_TRY(put_model_identity(identity, model, &o->hparams));
@@ -233,6 +234,11 @@ static ae_status compare(const char *folder, const char *name, const json_t *rec
     return AE_OK;
 }
 
+// NULL: not told.
+static const char *arithmetic_of(const json_t *settings) {
+    return json_string_value(json_object_get(json_object_get(settings, "model"), "arithmetic"));
+}
+
 ae_status ae_run_settings_check(const char *folder, const json_t *recorded, const json_t *now,
                                 const ae_hooks *hooks) {
     AE_TRY(compare(folder, "", json_object_get(recorded, "identity"), json_object_get(now, "identity")));
@@ -241,5 +247,11 @@ ae_status ae_run_settings_check(const char *folder, const json_t *recorded, cons
         ae_warn(hooks,
                 "the run '%s' was begun by aedile %s, this is %s: later figures may differ from its own",
                 folder, version ? version : "(unknown)", ae_version());
+    const char *was = arithmetic_of(recorded), *is = arithmetic_of(now);
+    if (was && is && strcmp(was, is) != 0)
+        ae_warn(hooks,
+                "the run '%s' was begun with %s, and goes on with %s: later figures may differ in their last "
+                "digits from those that the other gives",
+                folder, was, is);
     return AE_OK;
 }

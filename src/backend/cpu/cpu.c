@@ -1,7 +1,10 @@
 // The CPU backend itself: making, freeing, its memory.
 #include "backend/cpu/cpu.h"
 
+#include <cblas.h>
+#include <dnnl.h>
 #include <omp.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "backend/cpu/simd.h"
@@ -51,6 +54,20 @@ static const ae_backend ops = {
     .expand = ae_cpu_expand,
 };
 
+// Sums come in another order with other instructions, and with other versions of the libraries.
+static void describe_arithmetic(char *text, size_t size) {
+    static const char *const levels[] = {"", "AVX2, ", "AVX-512, "};
+    int level = 0, version = 0; // of OpenBLAS: the text behind its name
+#ifdef AE_SIMD_X86
+    level = (int)ae_simd();
+#endif
+    const char *config = openblas_get_config();
+    sscanf(config, "OpenBLAS %*s%n", &version);
+    const dnnl_version_t *onednn = dnnl_version();
+    snprintf(text, size, "%s%.*s %s, oneDNN %d.%d.%d", levels[level], version, config,
+             openblas_get_corename(), onednn->major, onednn->minor, onednn->patch);
+}
+
 ae_status ae_backend_cpu(int n_threads, ae_backend **out) {
     if (n_threads < 0 || n_threads > MAX_THREADS)
         return ae_fail(AE_ERR_ARGUMENT, "%d threads: expected 0 (one a core) to %d", n_threads, MAX_THREADS);
@@ -58,6 +75,8 @@ ae_status ae_backend_cpu(int n_threads, ae_backend **out) {
     if (!cpu) return ae_no_memory();
     cpu->base = ops;
     cpu->base.n_threads = n_threads > 0 ? n_threads : omp_get_num_procs();
+    describe_arithmetic(cpu->arithmetic, sizeof cpu->arithmetic);
+    cpu->base.arithmetic = cpu->arithmetic;
     *out = &cpu->base;
     return AE_OK;
 }

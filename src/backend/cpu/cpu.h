@@ -15,6 +15,7 @@ typedef struct ae_cpu_backend {
     void *scratch;   // grows to what the largest op so far needed
     size_t scratch_size;
     ae_cpu_onednn *onednn; // NULL until its first product
+    char arithmetic[128];
 } ae_cpu_backend;
 
 static inline ae_cpu_backend *ae_cpu(ae_backend *be) {

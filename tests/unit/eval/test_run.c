@@ -649,6 +649,19 @@ static void another_run_is_not_gone_on_with(void **state) {
     assert_string_equal(before, after);
     ae_free(before);
     ae_free(after);
+    // Another processor's last digits may be others, of which one is told.
+    heard here = {0}, elsewhere = {0};
+    assert_ok(run_heard(b, &same, &here, &result));
+    ae_run_result_free(&result);
+    assert_null(strstr(here.warnings.text, "digits"));
+    json_t *settings = load(path);
+    assert_int_equal(
+        json_object_set_new(json_object_get(settings, "model"), "arithmetic", json_string("abacus")), 0);
+    assert_int_equal(json_dump_file(settings, path, 0), 0);
+    json_decref(settings);
+    assert_ok(run_heard(b, &same, &elsewhere, &result));
+    ae_run_result_free(&result);
+    assert_non_null(strstr(elsewhere.warnings.text, "was begun with abacus, and goes on with "));
 }
 
 static void a_run_tells_its_settings(void **state) {
