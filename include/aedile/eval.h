@@ -14,8 +14,11 @@ extern "C" {
 
 /* ---- selections ---- */
 
-/* Writes which of `total` records the rule selects, as the reference's list files: {"0": false, ...}. `rule`
- * is "sample:SEED:N" (the first N of Python's shuffle of 0..total-1 seeded with SEED) or such a file. */
+/* Writes which of `total` records the rule selects: {"0": bool, ..., "total-1": bool}, indented by 4, no
+ * newline at the end: the reference's disabling_edits_*.json byte for byte. `rule` is "sample:SEED:N" (the
+ * first N of Python's shuffle of 0..total-1 seeded with SEED), "" (all) or such a file, whose keys are taken
+ * for record numbers. AE_ERR_ARGUMENT quotes a rule that is not well formed and says what is expected, or
+ * names a record that is not below `total`; AE_ERR_NOT_FOUND, AE_ERR_FORMAT name the file. */
 AE_API ae_status ae_select_write(const char *rule, int64_t total, const char *path);
 
 /* ---- a run ---- */
@@ -78,7 +81,9 @@ typedef struct ae_run_case {
     double seconds;  /* of the edit */
     double efficacy, paraphrase,
         neighborhood; /* share of prompts with the wanted order (zsRE: tokens right) */
-    double k_dot_u, update_norm, delta_norm, distance; /* distance: ‖W0 - W‖_F / elements, all edits so far */
+    /* With several layers the smallest k·u, of the others the largest. distance: ‖W0 - W‖_F / elements, all
+     * edits so far. */
+    double k_dot_u, update_norm, delta_norm, distance;
     double perplexity;
     const char *flag; /* what is out of line ("update norm 14 times the median"); NULL: nothing */
 } ae_run_case;
@@ -177,9 +182,9 @@ AE_API void ae_summary_free(ae_summary *summary); /* NULL is fine */
 AE_API const ae_summary_value *ae_summary_get(const ae_summary *summary, const char *name);
 
 /* Mean difference b - a of one value over the cases that both runs have, and its 95 % interval by paired
- * bootstrap; of a score the difference of the scores over those cases. Cases are the same if case_id, prompt,
- * subject and new target are. AE_ERR_NOT_FOUND where no case is measured in both; AE_ERR_ARGUMENT for a name
- * that no summary has. */
+ * bootstrap; of a score the difference of the scores over those cases, their means unrounded. Cases are the
+ * same if case_id, prompt, subject and new target are. AE_ERR_NOT_FOUND where no case is measured in both;
+ * AE_ERR_ARGUMENT for a name that no summary has. */
 typedef struct ae_difference {
     double mean, low, high;
     size_t n;

@@ -11,7 +11,7 @@ bool ae_is_counterfact(const json_t *record) {
 
 ae_status ae_counterfact_case_id(const ae_record_source *source, int64_t *out) {
     *out = source->row;
-    return ae_json_int(source->name, source->json, "case_id", false, 0, INT64_MAX, out);
+    return ae_json_int(source->name, source->json, "case_id", false, 0, AE_MAX_CASE_ID, out);
 }
 
 // An array of prompts; absent: none. A prompt without a character has no last token to predict from.

@@ -26,6 +26,8 @@ typedef struct reader {
     case_row *cases; // of the rows that were read
     size_t n_cases;
     size_t n_foreign;
+    size_t n_spaced;      // records with a target that begins with a space
+    int64_t first_spaced; // row of the first
 } reader;
 
 // ---- the file --------------------------------------------------------------------------------------
@@ -87,6 +89,14 @@ static ae_status tell_kind(const char *name, reader *r) {
 
 // ---- records ---------------------------------------------------------------------------------------
 
+// Measures put a space before every target, editing only where there is none (spec/editing.md §9).
+static bool has_spaced_target(const ae_dataset *d, const ae_record *record) {
+    const ae_request *request = &record->request;
+    if (request->target_new[0] == ' ') return true;
+    return d->kind == AE_DATASET_ZSRE ? record->neighborhood_target[0] == ' '
+                                      : request->target_true[0] == ' ';
+}
+
 static ae_status keep_record(reader *r, ae_record_source *source) {
     ae_dataset *d = r->dataset;
     AE_TRY(ae_grow((void **)&d->records, &r->capacity, d->count + 1, sizeof *d->records));
@@ -99,6 +109,7 @@ static ae_status keep_record(reader *r, ae_record_source *source) {
         return AE_OK;
     }
     AE_TRY(status);
+    if (has_spaced_target(d, record) && r->n_spaced++ == 0) r->first_spaced = record->row;
     d->count++;
     return AE_OK;
 }
@@ -192,6 +203,12 @@ static void warn_of_the_rest(const reader *r) {
                 "'%s': %zu locality prompts were left out: their ground truth is not their record's, so its "
                 "targets say nothing about them",
                 d->path, r->n_foreign);
+    if (r->n_spaced > 0)
+        ae_warn(r->hooks,
+                "'%s': %zu records, the first of them record %" PRId64
+                ", have a target that begins with a space and is measured with two: one is put before every "
+                "target",
+                d->path, r->n_spaced, r->first_spaced + 1);
 }
 
 // ---- all together ----------------------------------------------------------------------------------
@@ -199,13 +216,14 @@ static void warn_of_the_rest(const reader *r) {
 static ae_status read_dataset(const char *name, const char *folder, reader *r) {
     const ae_dataset_options *o = r->options;
     if (o->limit < 0 || o->max_edits < 0)
-        return ae_fail(AE_ERR_ARGUMENT, "a limit of %" PRId64 " records, expected 0 (all) or more",
-                       o->limit < 0 ? o->limit : o->max_edits);
+        return ae_fail(AE_ERR_ARGUMENT, "%s is %" PRId64 ", expected 0 (all) or more",
+                       o->limit < 0 ? "limit" : "max_edits", o->limit < 0 ? o->limit : o->max_edits);
     AE_TRY(ae_arena_new(&r->dataset->arena));
     AE_TRY(open_file(name, folder, r));
     AE_TRY(count_records(r));
     AE_TRY(tell_kind(name, r));
     AE_TRY(ae_selection_open(o->select, r->dataset->n_total, &r->selection));
+    memcpy(r->dataset->select_sha256, ae_selection_sha256(r->selection), sizeof r->dataset->select_sha256);
     AE_TRY(read_records(r));
     AE_TRY(check_case_ids(r));
     AE_TRY(check_count(r));

@@ -16,6 +16,9 @@
 #include "base/json.h"
 #include "base/memory.h"
 
+/* Case ids name files: 18 digits at most. */
+#define AE_MAX_CASE_ID INT64_C(999999999999999999)
+
 typedef enum ae_dataset_kind { AE_DATASET_COUNTERFACT, AE_DATASET_ZSRE } ae_dataset_kind;
 
 typedef struct ae_prompt_list {
@@ -40,9 +43,10 @@ typedef struct ae_record {
 typedef struct ae_dataset {
     ae_dataset_kind kind;
     char *path;
-    char sha256[65];    // of the file
-    int64_t n_total;    // records of the uncut file
-    ae_record *records; // those that a run edits, in ascending order of row
+    char sha256[65];        // of the file
+    char select_sha256[65]; // of the file that selects; "": none does
+    int64_t n_total;        // records of the uncut file
+    ae_record *records;     // those that a run edits, in ascending order of row
     size_t count;
     size_t n_refused; // records that were selected and cannot be used (zsRE: the subject not exactly once in
                       // src, or a prompt or target that ae_request_check refuses)

@@ -64,6 +64,7 @@ typedef struct ae_chunk {
     ae_slot *slots;
     size_t count;
     int64_t n_edits_before;
+    bool decided;      // a case file is there, so that which of its edits are kept is known
     double perplexity; // after it; NaN: not measured, infinite: not finite
     double *distances; // [layers of the hyperparameters]
 } ae_chunk;

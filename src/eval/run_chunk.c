@@ -22,6 +22,7 @@ static ae_status look(const ae_run *r, size_t first, ae_chunk *c) {
         const int64_t id = s->record->case_id;
         s->skipped = ae_run_folder_has(&r->folder, SKIPPED_FILE, id);
         s->written = !s->skipped && ae_run_folder_has(&r->folder, CASE_FILE, r->options->num_edits, id);
+        c->decided = c->decided || s->written; // files come when all edits of the chunk are made
     }
     return AE_OK;
 }
@@ -58,7 +59,8 @@ static bool is_complete(const ae_run *r, const ae_chunk *c) {
 
 static bool wants_generation(const ae_run *r, const ae_slot *s) {
     const int interval = r->options->generation_interval;
-    return r->in.snippets && interval > 0 && s->record->case_id % interval == 0;
+    return r->in.snippets && interval > 0 && s->record->case_id % interval == 0 &&
+           s->record->generation.count > 0;
 }
 
 // *out stays NULL, with *error set, where a prompt does not fit the model, or the edited model says nothing
@@ -75,7 +77,7 @@ static ae_status measure(ae_run *r, const ae_slot *s, ae_arena *arena, const ae_
     if (status == AE_ERR_ARGUMENT || broken) {
         *error = ae_arena_strdup(arena, ae_last_error());
         if (!*error) return ae_no_memory();
-        ae_warn(r->hooks, "case %" PRId64 " cannot be measured: %s", s->record->case_id, *error);
+        ae_warn(r->hooks, "cannot be measured: %s", *error); // which names the case
         return AE_OK;
     }
     if (status != AE_OK)

@@ -123,7 +123,7 @@ static ae_status find_damage(ae_run *r, ae_chunk *c, const ae_slot *s, ae_edit *
     AE_TRY(status);
     edit->after = after;
     const bool last = s == &c->slots[c->count - 1];
-    if (r->options->guard == AE_GUARD_WARN || !last ||
+    if (r->options->guard == AE_GUARD_WARN || c->decided || !last ||
         !ae_run_perplexity_is_due(r, c->n_edits_before, r->result->n_edits + 1))
         return AE_OK;
     AE_TRY(ae_run_perplexity(r, &c->perplexity));
@@ -143,17 +143,19 @@ static ae_status keep(ae_run *r, ae_chunk *c, ae_slot *s, const ae_edit *edit) {
     return count_edit(r, s);
 }
 
+// What was kept once stays, whatever the guard is told to do now.
 static ae_status judge(ae_run *r, ae_chunk *c, ae_slot *s, ae_edit *edit) {
     const char *damage = NULL;
     AE_TRY(ae_edit_figures_take(edit, c->arena, &s->figures));
-    if (ae_guard_check_edit(r->guard, &s->figures, s->flag) && r->options->guard != AE_GUARD_WARN)
+    if (ae_guard_check_edit(r->guard, &s->figures, s->flag) && r->options->guard != AE_GUARD_WARN &&
+        !c->decided)
         return leave_out(r, c, s, s->flag, false);
     const double began = ae_seconds();
     AE_TRY(ae_edit_apply(r->model, edit));
     edit->seconds_update += ae_seconds() - began;
     s->figures.seconds_update = edit->seconds_update;
     ae_status status = find_damage(r, c, s, edit, &damage);
-    if (status == AE_OK && !damage) return keep(r, c, s, edit);
+    if (status == AE_OK && (!damage || c->decided)) return keep(r, c, s, edit);
     const ae_status undone = undo(r, c);
     if (status == AE_OK) status = undone;
     return status == AE_OK ? leave_out(r, c, s, damage, false) : status;
@@ -171,7 +173,7 @@ static ae_status make(ae_run *r, ae_chunk *c, ae_slot *s) {
     ae_status status = ae_edit_compute(r->model, &s->record->request, 1, &how, &r->quiet, &edit);
     // Stored weights that are not finite are no single record's fault.
     if (status == AE_ERR_NUMERIC) AE_TRY(ae_model_check_finite(r->model));
-    if (is_refusal(status)) return leave_out(r, c, s, ae_last_error(), true);
+    if (is_refusal(status) && !c->decided) return leave_out(r, c, s, ae_last_error(), true);
     if (status == AE_OK) status = judge(r, c, s, edit);
     ae_edit_free(edit);
     return status;

@@ -23,8 +23,6 @@ static ae_status hash_cases(const ae_dataset *dataset, char hex[AE_DIGEST_HEX]) 
 static ae_status open_dataset(const ae_run_options *o, const ae_hooks *hooks, ae_run_inputs *in) {
     const ae_dataset_options options = {.limit = o->limit, .select = o->select, .max_edits = o->max_edits};
     AE_TRY(ae_dataset_open(o->dataset, o->data, &options, hooks, &in->dataset));
-    if (o->select && *o->select && strncmp(o->select, "sample:", 7) != 0)
-        AE_TRY(ae_sha256_file(o->select, in->select_sha256));
     return hash_cases(in->dataset, in->cases_sha256);
 }
 

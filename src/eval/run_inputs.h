@@ -12,9 +12,8 @@ enum { AE_SNIPPET_FILES = 3 };
 
 typedef struct ae_run_inputs {
     ae_dataset *dataset;
-    char cases_sha256[AE_DIGEST_HEX];  // of the case ids, in order, one a line: what a selection came to
-    char select_sha256[AE_DIGEST_HEX]; // of the selection's file; "": none, or a rule
-    ae_snippets *snippets;             // NULL: no generation tests
+    char cases_sha256[AE_DIGEST_HEX]; // of the case ids, in order, one a line: what a selection came to
+    ae_snippets *snippets;            // NULL: no generation tests
     char snippets_sha256[AE_SNIPPET_FILES][AE_DIGEST_HEX];
     ae_task *tasks[AE_MAX_TASK_FILES];
     int n_tasks;

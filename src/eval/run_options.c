@@ -42,6 +42,8 @@ ae_status ae_run_options_check(const ae_run_options *o, const ae_model *model) {
         return ae_fail(AE_ERR_ARGUMENT, "%d task files, expected at most %d", o->n_tasks, AE_MAX_TASK_FILES);
     if (o->guard < AE_GUARD_WARN || o->guard > AE_GUARD_STOP)
         return ae_fail(AE_ERR_ARGUMENT, "there is no guard number %d", (int)o->guard);
+    if (o->glue_labels < AE_GLUE_COMPAT || o->glue_labels > AE_GLUE_CORRECTED)
+        return ae_fail(AE_ERR_ARGUMENT, "there are no labels number %d", (int)o->glue_labels);
     if (!(isfinite(o->ridge) && o->ridge >= 0))
         return ae_fail(AE_ERR_ARGUMENT, "ridge is %g, expected 0 or more", o->ridge);
     return ae_hparams_check(&o->hparams, model);

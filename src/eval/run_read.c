@@ -189,12 +189,11 @@ static int compare_edits(const void *a, const void *b) {
 }
 
 // A run edits its records as they lie in their file. That is the order of the cases' numbers in the data sets
-// of the reference, whose files do not tell it; ours do, where edits accumulate.
+// of the reference, whose files do not tell it; ours do.
 static void sort_by_edits(ae_run_data *data) {
     for (size_t i = 0; i < data->n_cases; i++)
         if (data->cases[i].n_edits == 0) return;
-    if (data->sequential && data->n_cases > 0)
-        qsort(data->cases, data->n_cases, sizeof *data->cases, compare_edits);
+    if (data->n_cases > 0) qsort(data->cases, data->n_cases, sizeof *data->cases, compare_edits);
 }
 
 // The reference's files do not tell how many edits lie before one; the order does.

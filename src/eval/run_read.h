@@ -17,11 +17,11 @@ typedef struct ae_case_numbers {
 
 typedef struct ae_run_case_data {
     int64_t case_id;
-    int64_t n_edits;        // applied when it was measured, this one included
+    int64_t n_edits; // applied with this one; the reference's files: when it was measured, the chunk included
     const char *file;       // name in the folder
     const json_t *document; // the case file, for what is not here
     const char *subject, *prompt, *target_new, *target_true, *relation_id;
-    double time, distance; // distance_from_original, summed over layers
+    double time, distance; // distance_from_original, the largest over the layers
     // Ours alone; update_distance: ‖ΔW‖_F / elements.
     double update_norm, update_distance, delta_norm, k_dot_u, perplexity;
     const char *flag;  // NULL: nothing out of line

@@ -123,17 +123,17 @@ static ae_status read_request(const char *path, ae_run_case_data *c) {
     return read_target(path, rewrite, "target_true", &c->target_true);
 }
 
-// {"17": x}: one number a layer.
+// {"17": x}: one number a layer, of which the largest counts, as it does for the other figures of an edit.
 static ae_status read_distance(const char *path, ae_run_case_data *c) {
     static const char field[] = "distance_from_original";
     const json_t *layers;
     AE_TRY(ae_run_object(path, c->document, field, &layers));
-    c->distance = json_object_size(layers) > 0 ? 0 : NAN;
+    c->distance = NAN;
     void *at = json_object_iter((json_t *)(uintptr_t)layers);
     for (; at; at = json_object_iter_next((json_t *)(uintptr_t)layers, at)) {
         double distance;
         AE_TRY(ae_run_number(path, layers, json_object_iter_key(at), &distance));
-        c->distance += distance;
+        if (isnan(c->distance) || distance > c->distance) c->distance = distance;
     }
     return AE_OK;
 }

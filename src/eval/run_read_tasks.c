@@ -8,6 +8,8 @@
 #include "base/file.h"
 #include "eval/run_read_parts.h"
 
+enum { MAX_TASKS = 64 }; // of a file; a run has at most AE_MAX_TASK_FILES
+
 static const char ending[] = "_glue.json", base_name[] = "base.json";
 
 static bool is_tasks_file(const char *name) {
@@ -34,8 +36,9 @@ static ae_status read_task(ae_run_data *data, const char *path, const char *key,
                            ae_run_task_data *out) {
     *out = (ae_run_task_data){0};
     AE_TRY(name_task(data, path, key, task, &out->name));
-    AE_TRY(ae_run_number(path, task, "f1", &out->f1));
-    AE_TRY(ae_run_number(path, task, "mcc", &out->mcc));
+    out->f1 = out->mcc = NAN;
+    AE_TRY(ae_json_number(path, task, "f1", false, 0, 1, &out->f1));
+    AE_TRY(ae_json_number(path, task, "mcc", false, -1, 1, &out->mcc));
     AE_TRY(ae_json_int(path, task, "correct", true, 0, INT64_MAX, &out->correct));
     AE_TRY(ae_json_int(path, task, "incorrect", false, 0, INT64_MAX, &out->incorrect));
     AE_TRY(ae_json_int(path, task, "invalid", false, 0, INT64_MAX, &out->invalid));
@@ -80,7 +83,7 @@ static ae_status read_file(ae_run_data *data, const char *path, const char *name
     AE_TRY(ae_run_document(data, path, &document));
     AE_TRY(ae_run_object(path, document, "aedile", &ours));
     ae_run_tasks_data found = {.file = ae_arena_strdup(data->arena, name)};
-    found.tasks = ae_arena_alloc(data->arena, json_object_size(document), sizeof *found.tasks);
+    found.tasks = ae_arena_alloc(data->arena, MAX_TASKS, sizeof *found.tasks);
     if (!found.file || !found.tasks) return ae_no_memory();
     AE_TRY(read_place(data, path, name, document, ours, &found, &known));
     if (!known) {
@@ -92,6 +95,8 @@ static ae_status read_file(ae_run_data *data, const char *path, const char *name
     for (; at; at = json_object_iter_next((json_t *)(uintptr_t)document, at)) {
         const json_t *task = json_object_iter_value(at);
         if (!json_is_object(task) || task == ours) continue;
+        if (found.n_tasks == MAX_TASKS)
+            return ae_fail(AE_ERR_UNSUPPORTED, "'%s' has more than %d tasks", path, MAX_TASKS);
         AE_TRY(read_task(data, path, json_object_iter_key(at), task, &found.tasks[found.n_tasks++]));
     }
     data->tasks[data->n_tasks++] = found;

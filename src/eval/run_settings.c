@@ -9,7 +9,7 @@
 #include "edit/journal_base.h"
 #include "eval/python_json.h"
 
-enum { VERSION = 1, FILE_LIMIT = 16 << 20, INDENT = 1 };
+enum { VERSION = 2, FILE_LIMIT = 16 << 20, INDENT = 1 };
 static const char format[] = "aedile-run";
 
 static ae_status put_text(json_t *object, const char *key, const char *text) {
@@ -28,17 +28,16 @@ static json_t *put_object(json_t *object, const char *key) {
 
 // ---- what decides results --------------------------------------------------------------------------
 
-static ae_status put_model_identity(json_t *identity, ae_model *model, const ae_hparams *h) {
-    char hex[AE_DIGEST_HEX], layer[16];
+// A journal needs the edited matrices' bytes alone; what a run measures depends on all of them.
+static ae_status put_model_identity(json_t *identity, const ae_model *model, const ae_hooks *hooks) {
+    char hex[AE_DIGEST_HEX];
     json_t *object = put_object(identity, "model");
     AE_TRY(ae_model_shape_sha256(model, hex));
     AE_TRY(put_text(object, "shape_sha256", hex));
-    json_t *layers = put_object(object, "layers");
-    for (int i = 0; i < h->n_layers; i++) {
-        AE_TRY(ae_model_base_sha256(model, h->layers[i], hex));
-        snprintf(layer, sizeof layer, "%d", h->layers[i]);
-        AE_TRY(put_text(layers, layer, hex));
-    }
+    AE_TRY(ae_tokenizer_sha256(model->info.folder, hex));
+    AE_TRY(put_text(object, "tokenizer_sha256", hex));
+    AE_TRY(ae_model_weights_sha256(model, hooks, hex));
+    AE_TRY(put_text(object, "weights_sha256", hex));
     return put_text(identity, "decode", model->decode_compat ? "compat" : "bytes");
 }
 
@@ -48,9 +47,9 @@ static ae_status put_dataset_identity(json_t *identity, const ae_run_options *o,
     AE_TRY(put_text(object, "sha256", in->dataset->sha256));
     AE_TRY(put_int(identity, "limit", o->limit));
     AE_TRY(put_int(identity, "max_edits", o->max_edits));
-    const bool by_file = in->select_sha256[0] != '\0';
+    const bool by_file = in->dataset->select_sha256[0] != '\0';
     AE_TRY(put_text(identity, "select",
-                    by_file                   ? in->select_sha256
+                    by_file                   ? in->dataset->select_sha256
                     : o->select && *o->select ? o->select
                                               : NULL));
     object = put_object(identity, "cases");
@@ -111,7 +110,7 @@ static ae_status put_inputs(json_t *settings, const ae_run_options *o, const ae_
     AE_TRY(ae_json_put(inputs, "tasks", tasks));
     AE_TRY(known ? put_text(inputs, "dataset", o->dataset) : put_path(inputs, "dataset", o->dataset));
     AE_TRY(put_path(inputs, "data", o->data));
-    const bool by_file = in->select_sha256[0] != '\0';
+    const bool by_file = in->dataset->select_sha256[0] != '\0';
     AE_TRY(by_file ? put_path(inputs, "select", o->select) : put_text(inputs, "select", o->select));
     AE_TRY(put_text(inputs, "hparams_name", o->hparams_name));
     // The one file that was found, so that it is found again whatever the environment says then.
@@ -127,8 +126,8 @@ static ae_status put_inputs(json_t *settings, const ae_run_options *o, const ae_
     return put_text(inputs, "guard", guards[o->guard]);
 }
 
-static ae_status put_settings(json_t *settings, ae_model *model, const ae_run_options *o,
-                              const ae_run_inputs *in, const ae_templates *templates) {
+static ae_status put_settings(json_t *settings, const ae_model *model, const ae_run_options *o,
+                              const ae_run_inputs *in, const ae_templates *templates, const ae_hooks *hooks) {
     char created[AE_ENTRY_TIME];
     ae_time_text(created);
     AE_TRY(put_text(settings, "format", format));
@@ -142,16 +141,17 @@ static ae_status put_settings(json_t *settings, ae_model *model, const ae_run_op
     AE_TRY(put_text(object, "arithmetic", model->backend->arithmetic));
     AE_TRY(put_inputs(settings, o, in));
     json_t *identity = put_object(settings, "identity");
-    AE_TRY(put_model_identity(identity, model, &o->hparams));
+    AE_TRY(put_model_identity(identity, model, hooks));
     AE_TRY(put_dataset_identity(identity, o, in));
     AE_TRY(put_edit_identity(identity, o, in, templates));
     return put_measure_identity(identity, o, in);
 }
 
-ae_status ae_run_settings_make(ae_model *model, const ae_run_options *options, const ae_run_inputs *inputs,
-                               const ae_templates *templates, json_t **out) {
+ae_status ae_run_settings_make(const ae_model *model, const ae_run_options *options,
+                               const ae_run_inputs *inputs, const ae_templates *templates,
+                               const ae_hooks *hooks, json_t **out) {
     json_t *settings = json_object();
-    const ae_status status = put_settings(settings, model, options, inputs, templates);
+    const ae_status status = put_settings(settings, model, options, inputs, templates, hooks);
     if (status == AE_OK)
         *out = settings;
     else

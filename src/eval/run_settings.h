@@ -14,9 +14,10 @@
 
 #define AE_RUN_SETTINGS "aedile/settings.json"
 
-/* *out: json_decref. */
-ae_status ae_run_settings_make(ae_model *model, const ae_run_options *options, const ae_run_inputs *inputs,
-                               const ae_templates *templates, json_t **out);
+/* Reads every weight, to tell the model from others. *out: json_decref. */
+ae_status ae_run_settings_make(const ae_model *model, const ae_run_options *options,
+                               const ae_run_inputs *inputs, const ae_templates *templates,
+                               const ae_hooks *hooks, json_t **out);
 
 ae_status ae_run_settings_write(const ae_run_folder *folder, const json_t *settings);
 

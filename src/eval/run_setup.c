@@ -60,7 +60,7 @@ static ae_status write_settings(const ae_run *r, const json_t *settings) {
 // The folder is made only now, when nothing is left that could be wrong with the options.
 static ae_status begin(ae_run *r, const json_t *recorded) {
     json_t *settings = NULL;
-    AE_TRY(ae_run_settings_make(r->model, r->options, &r->in, &r->templates, &settings));
+    AE_TRY(ae_run_settings_make(r->model, r->options, &r->in, &r->templates, r->hooks, &settings));
     ae_status status = AE_OK;
     if (!r->folder.path) status = ae_run_folder_create(r->options->results, &r->folder);
     if (status == AE_OK)

@@ -1,10 +1,12 @@
+// What selects records, and `aedile select`, which writes it down.
 #include "eval/select.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "aedile/eval.h"
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -17,6 +19,7 @@ struct ae_case_selection {
     bool *rows;     // [total]
     int64_t *cases; // ascending
     size_t n_cases;
+    char sha256[AE_DIGEST_HEX]; // of the file
 };
 
 // Digits alone, without a leading zero; false also beyond 64 bits.
@@ -89,7 +92,12 @@ static ae_status read_cases(const char *path, const json_t *document, ae_case_se
 
 static ae_status load_cases(const char *path, ae_case_selection *selection) {
     json_t *document = NULL;
-    ae_status status = ae_json_load(path, SELECTION_LIMIT, &document);
+    char *text = NULL;
+    size_t length = 0;
+    ae_status status = ae_file_read(path, SELECTION_LIMIT, &text, &length);
+    if (status == AE_OK) status = ae_sha256(text, length, selection->sha256);
+    if (status == AE_OK) status = ae_json_parse(path, text, length, &document);
+    ae_free(text);
     if (status == AE_ERR_NOT_FOUND)
         return ae_fail_context(status,
                                "selection '%s' is neither sample:SEED:N nor a file of case id -> true "
@@ -127,6 +135,10 @@ bool ae_selection_has(const ae_case_selection *selection, int64_t row, int64_t c
     return bsearch(&case_id, selection->cases, selection->n_cases, sizeof case_id, compare_cases) != NULL;
 }
 
+const char *ae_selection_sha256(const ae_case_selection *selection) {
+    return selection->sha256;
+}
+
 const int64_t *ae_selection_cases(const ae_case_selection *selection, size_t *count) {
     *count = selection->n_cases;
     return selection->cases;
@@ -139,13 +151,24 @@ void ae_selection_free(ae_case_selection *selection) {
     ae_free(selection);
 }
 
-ae_status ae_selection_write(const char *rule, int64_t total, const char *path) {
+// Row numbers are taken for case ids.
+static ae_status check_rows(const char *rule, const ae_case_selection *selection, int64_t total) {
+    const size_t n = selection->n_cases;
+    if (n == 0 || selection->cases[n - 1] < total) return AE_OK;
+    return ae_fail(AE_ERR_ARGUMENT,
+                   "selection '%s' selects record %" PRId64 ", of %" PRId64
+                   " records there are 0 to %" PRId64,
+                   rule, selection->cases[n - 1], total, total - 1);
+}
+
+ae_status ae_select_write(const char *rule, int64_t total, const char *path) {
     if (total < 1)
         return ae_fail(AE_ERR_ARGUMENT, "a selection from %" PRId64 " records, expected 1 or more", total);
     ae_case_selection *selection = NULL;
     ae_atomic_file file = {0};
     AE_TRY(ae_selection_open(rule, total, &selection));
-    ae_status status = ae_atomic_open(path, &file);
+    ae_status status = check_rows(rule, selection, total);
+    if (status == AE_OK) status = ae_atomic_open(path, &file);
     for (int64_t row = 0; status == AE_OK && row < total; row++)
         fprintf(file.stream, "%s\n    \"%" PRId64 "\": %s", row == 0 ? "{" : ",", row,
                 ae_selection_has(selection, row, row) ? "true" : "false");

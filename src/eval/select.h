@@ -15,13 +15,12 @@ ae_status ae_selection_open(const char *rule, int64_t total, ae_case_selection *
 /* Sampling goes by row, a file by case id; a case that the file does not name is not selected. */
 bool ae_selection_has(const ae_case_selection *selection, int64_t row, int64_t case_id);
 
+/* SHA-256 of the file, in hex; "" where the selection goes by row. */
+const char *ae_selection_sha256(const ae_case_selection *selection);
+
 /* The case ids that a file selects, ascending; NULL and 0 where the selection goes by row. */
 const int64_t *ae_selection_cases(const ae_case_selection *selection, size_t *count);
 
 void ae_selection_free(ae_case_selection *selection); // NULL is fine
-
-/* What `aedile select` writes: {"0": bool, ..., "total-1": bool}, indent 4, no newline at the end: the
- * reference's disabling_edits_*.json byte for byte. A rule that is a file goes by row number as case id. */
-ae_status ae_selection_write(const char *rule, int64_t total, const char *path);
 
 #endif

@@ -95,7 +95,7 @@ static ae_status read_answer(const ae_model *m, const evaluation *e, size_t inde
     int32_t n = s->n_ids;
     if (n > 0 && s->ids[n - 1] == e->stop_id) n--; // the end itself is not text
     char *text = NULL;
-    AE_TRY(ae_model_decode(m, s->ids, (size_t)n, &text, NULL));
+    AE_TRY(ae_model_decode_string(m, s->ids, (size_t)n, &text, NULL));
     char *whole = ae_format("%s%s", e->prompts[index], text);
     out->generated[index] = ae_arena_strdup(arena, text);
     ae_free(text);

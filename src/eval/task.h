@@ -21,7 +21,7 @@ typedef struct ae_example {
 /* Strings live as long as the task. */
 typedef struct ae_task {
     const char *name, *path; // "sst", "mrpc", "cola", "rte"
-    char sha256[65];         // of the file
+    char sha256[65];         // of the file; of a pickle and its form, which lies elsewhere
     const char *header, *prompt_template, *answer_marker;
     ae_answer answers[8]; // in the order in which they are looked for
     int n_answers;

@@ -275,6 +275,22 @@ static ae_status correct_labels(const loader *l) {
 
 // ---- a file ----------------------------------------------------------------------------------------
 
+// What decides a pickle's results lies in two places: its own bytes, and the form that came from elsewhere.
+static ae_status hash_with_form(const loader *l) {
+    ae_task *t = l->task;
+    const char *const texts[] = {t->sha256, t->name, t->header, t->prompt_template, t->answer_marker};
+    ae_text all = {0};
+    ae_status status = AE_OK;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts && status == AE_OK; i++)
+        status = ae_text_append(&all, texts[i], strlen(texts[i]) + 1);
+    for (int i = 0; i < t->n_answers && status == AE_OK; i++)
+        status = ae_text_printf(&all, "%s %d\n", t->answers[i].keyword, t->answers[i].label);
+    if (status == AE_OK) status = ae_text_printf(&all, "%d\n", t->gen_len);
+    if (status == AE_OK) status = ae_sha256(all.data, all.length, t->sha256);
+    ae_free(all.data);
+    return status;
+}
+
 static ae_status load(const loader *l, ae_glue_labels labels, const ae_hooks *hooks) {
     json_t *root = NULL;
     AE_TRY(ae_sha256_file(l->path, l->task->sha256));
@@ -283,6 +299,7 @@ static ae_status load(const loader *l, ae_glue_labels labels, const ae_hooks *ho
     ae_status status = AE_OK;
     if (is_pickle(l->path)) {
         status = find_form(l, hooks);
+        if (status == AE_OK) status = hash_with_form(l);
         if (status == AE_OK) status = read_examples(l, root);
     } else {
         status = read_form(l, root);

@@ -242,7 +242,7 @@ static ae_status hand_on(streaming *s, size_t length) {
     char *text = NULL;
     size_t n = 0;
     AE_TRY(ae_utf8_replace(s->pending.data ? s->pending.data : "", length, &text, &n));
-    if (n > 0) s->on_token(s->user, text);
+    if (ae_text_drop_nul(text, n) > 0) s->on_token(s->user, text);
     ae_free(text);
     memmove(s->pending.data, s->pending.data + length, s->pending.length - length);
     s->pending.length -= length;
@@ -306,7 +306,7 @@ ae_status ae_generate(ae_model *m, const char *prompt, const ae_generate_options
     if (on_token) AE_TRY_GOTO(done, hand_on(&s, s.pending.length));
     size_t n_new = (size_t)sequence.n_ids;
     if (n_new > 0 && new_ids[n_new - 1] == s.stop_id) n_new--; // the end itself is not text
-    AE_TRY_GOTO(done, ae_model_decode(m, new_ids, n_new, text, NULL));
+    AE_TRY_GOTO(done, ae_model_decode_string(m, new_ids, n_new, text, NULL));
 done:
     ae_free(s.pending.data);
     ae_free(ids);

@@ -177,37 +177,6 @@ static ae_status bind_weights(ae_model *m, const char *folder) {
     return AE_OK;
 }
 
-// ---- identity --------------------------------------------------------------------------------------
-
-ae_status ae_model_base_sha256(ae_model *m, int layer, char hex[AE_DIGEST_HEX]) {
-    char *known = m->base_sha256[layer];
-    if (!known[0]) {
-        const ae_tensor *t = m->layers[layer].mlp_out_tensor;
-        AE_TRY(ae_sha256(t->data, t->n_bytes, known));
-    }
-    memcpy(hex, known, AE_DIGEST_HEX);
-    return AE_OK;
-}
-
-ae_status ae_model_shape_sha256(const ae_model *m, char hex[AE_DIGEST_HEX]) {
-    const ae_config *c = &m->config;
-    ae_text text = {0};
-    ae_status status =
-        ae_text_printf(&text, "%s %d %d %d %d %d %d %d %.9g %.9g %d %d\n", c->arch->model_type, c->n_layer,
-                       c->n_head, c->d_model, c->d_mlp, c->n_ctx, c->n_vocab, c->n_rot, (double)c->epsilon,
-                       (double)c->attn_scale, c->scale_by_layer, c->tied_head);
-    for (size_t i = 0; status == AE_OK && i < ae_checkpoint_count(m->checkpoint); i++) {
-        const ae_tensor *t = ae_checkpoint_at(m->checkpoint, i);
-        status = ae_text_printf(&text, "%s %s", t->name, ae_dtype_name(t->dtype));
-        for (int j = 0; status == AE_OK && j < t->n_dim; j++)
-            status = ae_text_printf(&text, " %lld", (long long)t->shape[j]);
-        if (status == AE_OK) status = ae_text_append(&text, "\n", 1);
-    }
-    if (status == AE_OK) status = ae_sha256(text.data, text.length, hex);
-    ae_free(text.data);
-    return status;
-}
-
 // ---- open and close --------------------------------------------------------------------------------
 
 // "models--EleutherAI--gpt-j-6B/snapshots/<rev>" is EleutherAI/gpt-j-6B; any other folder is its last
@@ -345,11 +314,23 @@ ae_status ae_encode(const ae_model *m, const char *text, size_t length, int32_t 
 }
 
 ae_status ae_model_decode(const ae_model *m, const int32_t *ids, size_t n_ids, char **text, size_t *length) {
-    AE_TRY(ae_tokenizer_decode(m->tokenizer, ids, n_ids, text, length));
+    size_t n = 0;
+    AE_TRY(ae_tokenizer_decode(m->tokenizer, ids, n_ids, text, &n));
     if (m->decode_compat) {
+        ae_text_drop_nul(*text, n);
         ae_text_cleanup_compat(*text);
-        if (length) *length = strlen(*text);
+        n = strlen(*text);
     }
+    if (length) *length = n;
+    return AE_OK;
+}
+
+ae_status ae_model_decode_string(const ae_model *m, const int32_t *ids, size_t n_ids, char **text,
+                                 size_t *length) {
+    size_t n = 0;
+    AE_TRY(ae_model_decode(m, ids, n_ids, text, &n));
+    n = ae_text_drop_nul(*text, n);
+    if (length) *length = n;
     return AE_OK;
 }
 

@@ -57,6 +57,10 @@ ae_status ae_model_base_sha256(ae_model *model, int layer, char hex[AE_DIGEST_HE
  * the bytes of the edited matrix. */
 ae_status ae_model_shape_sha256(const ae_model *model, char hex[AE_DIGEST_HEX]);
 
+/* SHA-256 of every stored weight, in file order: with the shapes, what decides all that the model computes.
+ * Reads all weight files. */
+ae_status ae_model_weights_sha256(const ae_model *model, const ae_hooks *hooks, char hex[AE_DIGEST_HEX]);
+
 /* Makes the fp32 copy of `layer`'s second MLP matrix, if there is none. */
 ae_status ae_model_make_editable(ae_model *model, int layer);
 
@@ -84,6 +88,10 @@ ae_status ae_keys_of(ae_keys *keys, const int32_t *const *ids, const int32_t *le
 /* Ids to text as the model's options say: the bytes as they are, or with the old clean-up of spaces. */
 ae_status ae_model_decode(const ae_model *model, const int32_t *ids, size_t n_ids, char **text,
                           size_t *length);
+
+/* The same as a C string: without the NUL characters that a model may write. `length` may be NULL. */
+ae_status ae_model_decode_string(const ae_model *model, const int32_t *ids, size_t n_ids, char **text,
+                                 size_t *length);
 
 /* After a result that is not finite: AE_ERR_NUMERIC that names the tensor at fault, or `what` where weights
  * are fine. */

@@ -15,6 +15,10 @@ static const double LINE_WIDTH = 1.8, DOT = 2, RING = 5;
 static size_t thin_line(ae_point *points, size_t n) {
     size_t kept = 0;
     for (size_t i = 0; i < n;) {
+        if (isnan(points[i].y)) { // a gap has no lowest point
+            points[kept++] = points[i++];
+            continue;
+        }
         size_t end = i + 1, low = i, high = i;
         const double column = floor(2 * points[i].x); // of half a point
         for (; end < n && floor(2 * points[end].x) == column && !isnan(points[end].y); end++) {

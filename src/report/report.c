@@ -230,6 +230,8 @@ static ae_status write_page(const ae_report *report, const char *path) {
 static ae_status check_options(size_t n_runs, const ae_report_options *options) {
     if (n_runs < 1 || n_runs > MOST_RUNS)
         return ae_fail(AE_ERR_ARGUMENT, "a report shows 1 to %d runs, not %zu", MOST_RUNS, n_runs);
+    if ((unsigned)options->format > AE_REPORT_CSV)
+        return ae_fail(AE_ERR_ARGUMENT, "format is %d, which is none of a report's", (int)options->format);
     if (!options->output || !*options->output)
         return ae_fail(AE_ERR_ARGUMENT, "a report needs a name for its output");
     if (options->window < 0 || options->window > MOST_WINDOW)

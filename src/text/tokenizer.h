@@ -5,7 +5,7 @@
 #ifndef AE_TEXT_TOKENIZER_H
 #define AE_TEXT_TOKENIZER_H
 
-#include "base/error.h"
+#include "base/digest.h"
 
 typedef struct ae_tokenizer ae_tokenizer;
 
@@ -15,6 +15,9 @@ typedef struct ae_tokenizer ae_tokenizer;
  * beyond it in the files are an error, missing ones decode as U+FFFD. */
 ae_status ae_tokenizer_open(const char *folder, int32_t n_vocab, ae_tokenizer **out);
 void ae_tokenizer_free(ae_tokenizer *tokenizer); // NULL is fine
+
+/* SHA-256 over the folder's files that a tokenizer is read from. */
+ae_status ae_tokenizer_sha256(const char *folder, char hex[AE_DIGEST_HEX]);
 
 /* Appends ids to *ids (grown with ae_grow, freed with ae_free; *n_ids counts, *capacity is its room). Added
  * tokens such as <|endoftext|> in the text become their ids, as in Hugging Face. Thread-safe on a const

@@ -68,8 +68,15 @@ size_t ae_utf8_unfinished(const char *bytes, size_t length) {
     return 0;
 }
 
-// text with every `from` replaced by `to`, which is not longer.
-static void replace_all(char *text, const char *from, const char *to) {
+size_t ae_text_drop_nul(char *text, size_t length) {
+    size_t kept = 0;
+    for (size_t i = 0; i < length; i++)
+        if (text[i] != '\0') text[kept++] = text[i];
+    text[kept] = '\0';
+    return kept;
+}
+
+void ae_text_replace(char *text, const char *from, const char *to) {
     size_t from_length = strlen(from), to_length = strlen(to);
     char *write = text;
     for (const char *read = text, *hit;; read = hit + from_length) {
@@ -89,5 +96,5 @@ void ae_text_cleanup_compat(char *text) {
                                            {" ' ", "'"},    {" n't", "n't"}, {" 'm", "'m"}, {" 's", "'s"},
                                            {" 've", "'ve"}, {" 're", "'re"}};
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
-        replace_all(text, pairs[i][0], pairs[i][1]);
+        ae_text_replace(text, pairs[i][0], pairs[i][1]);
 }

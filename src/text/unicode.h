@@ -16,8 +16,15 @@ ae_status ae_utf8_replace(const char *bytes, size_t length, char **out, size_t *
  */
 size_t ae_utf8_unfinished(const char *bytes, size_t length);
 
+/* text[0..length) without NUL characters, which models write now and then and C strings cannot hold; in
+ * place, with a NUL at its end. The new length. */
+size_t ae_text_drop_nul(char *text, size_t length);
+
+/* Every `from` becomes `to`, which is not longer; in place, a string without NUL. */
+void ae_text_replace(char *text, const char *from, const char *to);
+
 /* The old decoder's clean-up of spaces (before . ? ! , and n't 'm 's 've 're), in place; spec/editing.md §9.
- */
+ * A string without NUL. */
 void ae_text_cleanup_compat(char *text);
 
 #endif

@@ -334,9 +334,9 @@ static void a_selection_must_select_what_is_there(void **state) {
     assert_fails(open_with(path, NULL, (ae_dataset_options){.select = "none.json"}, NULL, &d),
                  AE_ERR_NOT_FOUND, "selection 'none.json' is neither");
     assert_fails(open_with(path, NULL, (ae_dataset_options){.limit = -3}, NULL, &d), AE_ERR_ARGUMENT,
-                 "a limit of -3 records, expected 0 (all) or more");
+                 "limit is -3, expected 0 (all) or more");
     assert_fails(open_with(path, NULL, (ae_dataset_options){.max_edits = -4}, NULL, &d), AE_ERR_ARGUMENT,
-                 "a limit of -4 records");
+                 "max_edits is -4, expected 0 (all) or more");
     assert_ptr_equal(d, (ae_dataset *)1);
 }
 
@@ -357,6 +357,25 @@ static void case_ids_are_unique(void **state) {
                  "records 1 and 2 both have case_id 1");
     assert_ptr_equal(d, (ae_dataset *)1);
     assert_ok(open_with(path, NULL, (ae_dataset_options){.limit = 1}, NULL, &d));
+    ae_dataset_free(d);
+    // More digits than the names of result files have room for.
+    path = write_text(*state, "d.json", "[" FLAT("{} is", "A", ", \"case_id\": 1000000000000000000") "]");
+    assert_fails(open_with(path, NULL, (ae_dataset_options){0}, NULL, &d), AE_ERR_FORMAT,
+                 "field 'case_id' is 1000000000000000000, expected 0 to 999999999999999999");
+}
+
+static void targets_with_a_space_are_warned_of(void **state) {
+#define SPACED(new, true)                                                                                    \
+    "{\"prompt\": \"{} is\", \"subject\": \"A\", \"target_new\": \"" new "\", \"ground_truth\": \"" true "\"}"
+    const char *path = write_text(*state, "spaced.json",
+                                  "[" SPACED("b", "a") ", " SPACED("b", " a") ", " SPACED(" b", "a") "]");
+#undef SPACED
+    kept_warnings kept = {0};
+    ae_dataset *d = NULL;
+    assert_ok(open_with(path, NULL, (ae_dataset_options){0}, &kept, &d));
+    assert_warned(kept, 1,
+                  "spaced.json': 2 records, the first of them record 2, have a target that begins with a "
+                  "space and is measured with two");
     ae_dataset_free(d);
 }
 
@@ -622,6 +641,7 @@ int main(void) {
         WITH_FOLDER(limit_selection_and_number_of_edits_cut_in_this_order),
         WITH_FOLDER(a_selection_must_select_what_is_there),
         WITH_FOLDER(case_ids_are_unique),
+        WITH_FOLDER(targets_with_a_space_are_warned_of),
         WITH_FOLDER(what_is_not_there_is_named),
         WITH_FOLDER(malformed_files_are_named),
         WITH_FOLDER(lack_of_memory_is_reported),

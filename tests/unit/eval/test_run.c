@@ -634,8 +634,16 @@ static void another_run_is_not_gone_on_with(void **state) {
     ae_model *other = NULL;
     assert_ok(ae_model_open(in_folder(b->folder, "other"), &(ae_model_options){.n_threads = 1}, &other));
     assert_ok(ae_model_set_name(other, "tiny")); // its statistics
-    assert_fails(ae_run_execute(other, &first, NULL, NULL, &result), AE_ERR_MISMATCH, "model.layers.1 \"");
+    assert_fails(ae_run_execute(other, &first, NULL, NULL, &result), AE_ERR_MISMATCH,
+                 "model.weights_sha256 \"");
     ae_model_free(other);
+    // The same one, with another tokenizer.
+    const char *more = in_folder(b->folder, "tiny/special_tokens_map.json");
+    assert_false(ae_path_exists(more));
+    assert_int_equal(json_dump_file(json_object(), more, 0), 0);
+    assert_fails(ae_run_execute(b->model, &first, NULL, NULL, &result), AE_ERR_MISMATCH,
+                 "model.tokenizer_sha256 \"");
+    assert_int_equal(unlink(more), 0);
     // What lies elsewhere but is the same, and how to deal with odd edits, are free.
     char *text = NULL;
     assert_ok(ae_file_read(first.tasks[1], 1 << 20, &text, NULL));
@@ -822,6 +830,26 @@ static void the_guard_stops(void **state) {
     ae_run_result_free(&result);
     o.guard = AE_GUARD_WARN;
     assert_int_equal(run_through(b, &o).n_flagged, 5);
+}
+
+static void the_guard_does_not_take_back(void **state) {
+    const bench *b = *state;
+    ae_run_options o = wild_run(b, "kept");
+    o.sequential = false;
+    o.glue_interval = 1;
+    assert_int_equal(run_through(b, &o).n_flagged, 5);
+    assert_tree(b, "kept/ROME/run_000/aedile/skipped", "case_9.json\n"); // too long
+    // Its tasks are to be measured once more, and so its edit is made again: it stays.
+    o.resume = "run_000";
+    for (ae_guard guard = AE_GUARD_SKIP; guard <= AE_GUARD_STOP; guard++) {
+        assert_int_equal(unlink(at(b, "kept", "run_000/glue_eval/case_6_glue.json")), 0);
+        o.guard = guard;
+        const ae_run_result again = run_through(b, &o);
+        assert_int_equal(again.n_edits, 5);
+        assert_int_equal(again.n_skipped, 1);
+        assert_tree(b, "kept/ROME/run_000/aedile/skipped", "case_9.json\n");
+        assert_true(ae_path_exists(at(b, "kept", "run_000/glue_eval/case_6_glue.json")));
+    }
 }
 
 // Begins a run and stops it before its first edit, then gives the unedited model another perplexity.
@@ -1203,6 +1231,7 @@ int main(void) {
         cmocka_unit_test(a_run_tells_its_settings),
         cmocka_unit_test(a_changed_journal_is_found),
         cmocka_unit_test(the_guard_warns),
+        cmocka_unit_test(the_guard_does_not_take_back),
         cmocka_unit_test(the_guard_leaves_out),
         cmocka_unit_test(the_guard_stops),
         cmocka_unit_test(the_guard_looks_at_perplexity),

@@ -2,6 +2,7 @@
 #include "unit/edit/support.h"
 
 #include "base/digest.h"
+#include "aedile/eval.h"
 #include "eval/select.h"
 
 // The rows that the rule selects of 0..total-1, with case ids equal to rows, as "1 7 8 ".
@@ -43,7 +44,7 @@ static void a_sample_is_python_s(void **state) {
 
 static void the_reference_s_list_is_written_byte_for_byte(void **state) {
     const char *path = in_folder(*state, "disabling_edits_counterfact.json");
-    assert_ok(ae_selection_write("sample:37:5000", 21919, path));
+    assert_ok(ae_select_write("sample:37:5000", 21919, path));
     char *bytes, hex[AE_DIGEST_HEX];
     size_t length;
     assert_ok(ae_file_read(path, 1 << 20, &bytes, &length));
@@ -70,22 +71,25 @@ static void small_lists_are_written(void **state) {
     static const char text[] = "{\n    \"0\": true,\n    \"1\": false,\n    \"2\": false\n}";
     const char *path = in_folder(*state, "s.json");
     char *bytes;
-    assert_ok(ae_selection_write("sample:0:1", 3, path));
+    assert_ok(ae_select_write("sample:0:1", 3, path));
     assert_ok(ae_file_read(path, 1000, &bytes, NULL));
     assert_string_equal(bytes, text);
     ae_free(bytes);
     const char *again = in_folder(*state, "again.json");
-    assert_ok(ae_selection_write(path, 2, again));
+    assert_ok(ae_select_write(path, 2, again));
     assert_ok(ae_file_read(again, 1000, &bytes, NULL));
     assert_string_equal(bytes, "{\n    \"0\": true,\n    \"1\": false\n}");
     ae_free(bytes);
-    assert_fails(ae_selection_write("sample:0:1", 0, path), AE_ERR_ARGUMENT, "0 records, expected 1 or more");
-    assert_fails(ae_selection_write("sample:0:1", -1, path), AE_ERR_ARGUMENT,
-                 "-1 records, expected 1 or more");
-    assert_fails(ae_selection_write("sample:0:1", 3, in_folder(*state, "none/s.json")), AE_ERR_NOT_FOUND,
+    assert_fails(ae_select_write("sample:0:1", 0, path), AE_ERR_ARGUMENT, "0 records, expected 1 or more");
+    assert_fails(ae_select_write("sample:0:1", -1, path), AE_ERR_ARGUMENT, "-1 records, expected 1 or more");
+    assert_fails(ae_select_write("sample:0:1", 3, in_folder(*state, "none/s.json")), AE_ERR_NOT_FOUND,
                  "none/s.json");
+    // Nothing that a file selects is dropped.
+    assert_ok(ae_atomic_write(again, "{\"1\": true, \"30\": true, \"99\": false}", 36));
+    assert_fails(ae_select_write(again, 5, path), AE_ERR_ARGUMENT,
+                 "again.json' selects record 30, of 5 records there are 0 to 4");
     // A rule that fails leaves the file as it was.
-    assert_fails(ae_selection_write("sample:0:4", 3, path), AE_ERR_ARGUMENT, "1 to 3");
+    assert_fails(ae_select_write("sample:0:4", 3, path), AE_ERR_ARGUMENT, "1 to 3");
     assert_ok(ae_file_read(path, 1000, &bytes, NULL));
     assert_string_equal(bytes, text);
     ae_free(bytes);

@@ -186,6 +186,8 @@ static void pickles_get_their_form_from_elsewhere(void **state) {
     // the header teaches both answers in the form of the prompt
     assert_non_null(strstr(t->header, "Sentiment : negative\n\n"));
     assert_non_null(strstr(t->header, "Sentiment : positive\n\n"));
+    char own_form[AE_DIGEST_HEX], other_form[AE_DIGEST_HEX];
+    strcpy(own_form, t->sha256);
     ae_task_free(t);
 
     // a JSON file of the same name beside it
@@ -196,6 +198,13 @@ static void pickles_get_their_form_from_elsewhere(void **state) {
     assert_string_equal(t->header, "R: dull\nS: bad\n\n");
     assert_int_equal(t->gen_len, 5);
     assert_string_equal(t->examples[0].sentence1, "fine");
+    strcpy(other_form, t->sha256); // with which runs are compared: the form counts
+    assert_string_not_equal(other_form, own_form);
+    ae_task_free(t);
+    json = write_task(f, "gen_len", "6");
+    assert_int_equal(rename(json, in_scratch(f, "sst2.json")), 0);
+    assert_ok(ae_task_load(path, AE_GLUE_COMPAT, &hooks, &t));
+    assert_string_not_equal(t->sha256, other_form);
     ae_task_free(t);
     t = NULL;
     write_file(f, "sst2.json", "{}");

@@ -329,6 +329,16 @@ static void old_decoding_takes_spaces_out(void **state) {
         assert_int_equal(length, strlen(back));
         ae_free(back);
         ae_free(ids);
+        // A C string has nothing behind a NUL, which a model may write all the same.
+        assert_ok(ae_encode(model, "a\0 b .", 6, &ids, &n_ids));
+        assert_ok(ae_decode(model, ids, n_ids, &back, &length));
+        assert_int_equal(length, i ? 4 : 6);
+        assert_memory_equal(back, i ? "a b." : "a\0 b .", length);
+        ae_free(back);
+        assert_ok(ae_model_decode_string(model, ids, n_ids, &back, NULL));
+        assert_string_equal(back, i ? "a b." : "a b .");
+        ae_free(back);
+        ae_free(ids);
         ae_model_free(model);
     }
     ae_free(folder);

@@ -146,8 +146,29 @@ static void thinning_keeps_what_is_seen(void **state) {
     assert_int_equal(count_of(series, place), 1);
     ae_free(svg);
 
+    // Gaps within a column of the image take no spike away.
+    for (int i = 0; i < 20000; i += 10)
+        y[i] = NAN;
+    svg = draw_points(x, y, AE_SERIES_LINE, &plot);
+    series = strstr(svg, "<g class=\"series\"");
+    snprintf(place, sizeof place, " %g", plot.y);
+    assert_int_equal(count_of(series, place), 1);
+    ae_free(svg);
+
+    // A point without neighbours is a dot.
     for (int i = 0; i < 20000; i++)
+        y[i] = i == 7001 || i == 13001 || i == 13002 ? 0.5 : NAN;
+    svg = draw_points(x, y, AE_SERIES_LINE, &plot);
+    series = strstr(svg, "<g class=\"series\"");
+    assert_int_equal(count_of(series, "h0"), 1);
+    assert_int_equal(count_of(series, "M"), 2);
+    assert_int_equal(count_of(series, "L"), 1);
+    ae_free(svg);
+
+    for (int i = 0; i < 20000; i++) {
         x[i] = i < 10000 ? 5000 : 15000;
+        y[i] = i == 7001 ? 1 : i == 13001 ? 0 : 0.5;
+    }
     svg = draw_points(x, y, AE_SERIES_DOTS, &plot);
     series = strstr(svg, "<g class=\"series\"");
     assert_int_equal(count_of(series, "h0"), 4); // two heaps, and the spikes

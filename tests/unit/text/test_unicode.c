@@ -193,6 +193,15 @@ static void cleanup_equals_the_old_decoder(void **state) {
     }
 }
 
+static void nul_characters_are_dropped(void **state) {
+    (void)state;
+    char text[] = "\0a\0\0b\0";
+    assert_int_equal(ae_text_drop_nul(text, sizeof text - 1), 2);
+    assert_string_equal(text, "ab");
+    assert_int_equal(ae_text_drop_nul(text, 0), 0);
+    assert_string_equal(text, "");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(replacement_follows_maximal_parts),
@@ -201,6 +210,7 @@ int main(void) {
         cmocka_unit_test(nfkd_equals_python),
         cmocka_unit_test(nfkd_refuses_what_is_not_utf8),
         cmocka_unit_test(cleanup_equals_the_old_decoder),
+        cmocka_unit_test(nul_characters_are_dropped),
     };
     return cmocka_run_group_tests(tests, load_expected, free_expected);
 }
