@@ -25,9 +25,9 @@ AE_API void ae_journal_close(ae_journal *journal); /* NULL is fine */
 typedef struct ae_journal_entry {
     int id; /* 1, 2, ...: never used twice */
     bool reverted;
-    const char *file;    /* name in the folder */
+    const char *file;    /* name in the folder; until the journal is closed, or reverts the entry */
     const ae_edit *edit; /* with its tensors */
-    const char *time;    /* when it was written, ISO 8601, UTC */
+    const char *time;    /* when it was written, ISO 8601, UTC; until the journal is closed */
 } ae_journal_entry;
 
 /* Entries in order, the reverted ones among them. `get` reads an entry's edit when it is asked for it first,
@@ -48,7 +48,7 @@ AE_API ae_status ae_journal_append(ae_journal *journal, ae_model *model, const a
 AE_API ae_status ae_journal_revert(ae_journal *journal, int id);
 
 /* The model becomes base + active entries in order. AE_ERR_MISMATCH if the base is another: nothing is
- * changed. */
+ * changed. After any other error the model is at its base. */
 AE_API ae_status ae_journal_apply(ae_journal *journal, ae_model *model);
 
 /* Reads every file afresh and checks it against its own hash, and against `model`'s weights where that is not

@@ -96,9 +96,10 @@ typedef struct ae_generate_options {
 } ae_generate_options;
 AE_API ae_generate_options ae_generate_defaults(void);
 
-/* Continues `prompt`; *text holds the continuation alone (free with ae_free). on_token, where given, gets
- * each piece of text as it comes (for streaming; whole UTF-8 characters). AE_ERR_ARGUMENT if it does not fit
- * the context. */
+/* Continues `prompt`, or begins a document where it is ""; *text holds the continuation alone (free with
+ * ae_free). on_token, where given, gets each piece of text as it comes (for streaming; whole UTF-8
+ * characters), always as it is: decode_compat changes *text alone. NUL characters are left out.
+ * AE_ERR_ARGUMENT if it does not fit the context. */
 AE_API ae_status ae_generate(ae_model *model, const char *prompt, const ae_generate_options *options,
                              void (*on_token)(void *user, const char *piece), void *user, char **text);
 

@@ -56,7 +56,8 @@ AE_API const char *ae_last_error(void);
  * whole. Called on the thread that made the library call. */
 typedef struct ae_hooks {
     void *user; /* handed back to each function */
-    /* Something the user should know although work goes on; one sentence, no newline. */
+    /* Something the user should know although work goes on; one sentence. It may quote
+     * texts of the user's or the model's as they are, newlines among them. */
     void (*warn)(void *user, const char *text);
     /* `done` of `total` `unit`s of `stage` are finished ("collecting moments", 1200, 100000, "documents");
      * total is 0 where it is not known. Return false to cancel: the call ends with AE_ERR_CANCELLED. */

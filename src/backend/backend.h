@@ -70,7 +70,8 @@ struct ae_backend {
                                      const float *gamma, const float *mean, const float *rstd, int32_t n_rows,
                                      int32_t d);
 
-    /* gelu, tanh form ("gelu_new"): y = f(x); dx = dy * f'(x) (dx may be dy) over n elements */
+    /* gelu, tanh form ("gelu_new"): y = f(x) (y may be x); dx = dy * f'(x) (dx may be dy) over n
+     * elements */
     ae_status (*gelu)(ae_backend *be, float *y, const float *x, size_t n);
     ae_status (*gelu_backward)(ae_backend *be, float *dx, const float *dy, const float *x, size_t n);
 

@@ -8,8 +8,10 @@
 #include "base/memory.h"
 #include "format/safetensors.h"
 
+static const int64_t MOST = INT64_C(1) << 53; // of documents or tokens
+
 static const char format_name[] = "aedile.collect";
-static const char format_version[] = "1";
+static const char format_version[] = "2";
 
 static size_t n_packed(const ae_collected *c) {
     return (size_t)c->n * ((size_t)c->n + 1) / 2;
@@ -24,10 +26,13 @@ static size_t row_bytes(const ae_collected *c, int i) {
     return (size_t)(c->n - i) * sizeof(double);
 }
 
-static ae_status sum_sha256(const ae_collected *c, char hex[AE_DIGEST_HEX]) {
+// Of everything that the file holds: to go on from another place would be as wrong as from other sums.
+static ae_status sha256_of(const ae_collected *c, char hex[AE_DIGEST_HEX]) {
     ae_digest *digest = NULL;
+    const int64_t numbers[] = {c->position, c->n_documents, c->n_tokens};
     AE_TRY(ae_digest_new(&digest));
-    ae_status status = AE_OK;
+    ae_status status = ae_digest_add(digest, c->identity, sizeof c->identity);
+    if (status == AE_OK) status = ae_digest_add(digest, numbers, sizeof numbers);
     for (int i = 0; status == AE_OK && i < c->n; i++)
         status = ae_digest_add(digest, row(c, i), row_bytes(c, i));
     if (status == AE_OK) status = ae_digest_hex(digest, hex);
@@ -37,11 +42,11 @@ static ae_status sum_sha256(const ae_collected *c, char hex[AE_DIGEST_HEX]) {
 
 static ae_status make_header(const ae_collected *c, char **header, size_t *length) {
     char sha256[AE_DIGEST_HEX];
-    AE_TRY(sum_sha256(c, sha256));
+    AE_TRY(sha256_of(c, sha256));
     json_t *metadata = json_object();
     ae_status status = AE_OK;
     if (ae_json_note(metadata, "format", format_name) || ae_json_note(metadata, "version", format_version) ||
-        ae_json_note(metadata, "identity", c->identity) || ae_json_note(metadata, "sum_sha256", sha256) ||
+        ae_json_note(metadata, "identity", c->identity) || ae_json_note(metadata, "sha256", sha256) ||
         ae_json_note_int(metadata, "position", c->position) ||
         ae_json_note_int(metadata, "documents", c->n_documents) ||
         ae_json_note_int(metadata, "tokens", c->n_tokens))
@@ -83,7 +88,7 @@ static ae_status read_number(const char *path, const json_t *metadata, const cha
     const char *text = json_string_value(json_object_get(metadata, key));
     char *end = NULL;
     *out = text ? strtoll(text, &end, 10) : -1;
-    if (!text || end == text || *end || *out < 0)
+    if (!text || end == text || *end || *out < 0 || *out > MOST)
         return ae_fail(AE_ERR_FORMAT, "checkpoint '%s' is damaged: '%s' is '%s'", path, key,
                        text ? text : "missing");
     return AE_OK;
@@ -113,10 +118,11 @@ static ae_status read_open(ae_collected *c, const char *path, const ae_safetenso
         bytes += row_bytes(c, i);
     }
     char sha256[AE_DIGEST_HEX];
-    AE_TRY(sum_sha256(c, sha256));
-    if (!says(metadata, "sum_sha256", sha256))
+    AE_TRY(sha256_of(c, sha256));
+    if (!says(metadata, "sha256", sha256))
         return ae_fail(AE_ERR_FORMAT,
-                       "checkpoint '%s' is damaged: its sums do not have the digest noted for them", path);
+                       "checkpoint '%s' is damaged: its contents do not have the digest noted for them",
+                       path);
     for (int i = 0; i < c->n; i++)
         for (int j = i; j < c->n; j++)
             if (!isfinite(c->sum[(size_t)i * (size_t)c->n + (size_t)j]))

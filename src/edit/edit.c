@@ -21,7 +21,7 @@ static double dot(const double *a, const double *b, int32_t n) {
 }
 
 // ‖W‖_F of the layer's matrix as it is now.
-static double weight_norm(const ae_model *m, int32_t layer) {
+static ae_status weight_norm(const ae_model *m, int32_t layer, double *norm) {
     const ae_layer_weights *w = &m->layers[layer];
     const int64_t n = (int64_t)m->config.d_mlp * m->config.d_model;
     enum { TILE = 4096 };
@@ -29,14 +29,17 @@ static double weight_norm(const ae_model *m, int32_t layer) {
     double sum = 0;
     for (int64_t i = 0; i < n; i += TILE) {
         const int64_t length = n - i < TILE ? n - i : TILE;
-        const float *values = w->edited ? w->edited + i : tile;
-        if (!w->edited) ae_tensor_to_float(w->mlp_out_tensor, i, length, tile);
+        if (w->edited)
+            AE_TRY(m->backend->get(m->backend, tile, w->edited + i, (size_t)length));
+        else
+            ae_tensor_to_float(w->mlp_out_tensor, i, length, tile);
         double part = 0;
         for (int64_t j = 0; j < length; j++)
-            part += (double)values[j] * (double)values[j];
+            part += (double)tile[j] * (double)tile[j];
         sum += part;
     }
-    return sqrt(sum);
+    *norm = sqrt(sum);
+    return AE_OK;
 }
 
 // ---- the edit object -------------------------------------------------------------------------------
@@ -159,7 +162,7 @@ static ae_status finish_layer(ae_model *m, int32_t layer, const ae_fact *fact, c
     AE_TRY(ae_model_base_sha256(m, layer, e->base_sha256));
     e->k_dot_u = k_dot_u;
     e->update_norm = sqrt(dot(right, right, d)); // ‖u‖ = 1
-    e->weight_norm = weight_norm(m, layer);
+    AE_TRY(weight_norm(m, layer, &e->weight_norm));
     e->delta_norm = sqrt(dot(solution->delta, solution->delta, d));
     e->target_init_norm = sqrt(dot(fact->target_init, fact->target_init, d));
     // Elementwise |W + ΔW| is at most the sum of the norms: below this nothing can overflow.
@@ -234,7 +237,8 @@ static ae_status compute_in_turn(ae_model *m, ae_fact *fact, const ae_edit_optio
         const float *edited = m->layers[e->layer].edited;
         if (edited) {
             kept_max[i] = m->layers[e->layer].edited_max;
-            status = m->backend->alloc(m->backend, n_weights, &kept[i]);
+            kept[i] = ae_alloc(n_weights, sizeof *kept[i]);
+            status = kept[i] ? AE_OK : ae_no_memory();
             if (status == AE_OK) status = m->backend->get(m->backend, kept[i], edited, n_weights);
         }
         if (status == AE_OK) status = ae_model_check_rank_one(m, e->layer, e->u, e->right);
@@ -248,7 +252,7 @@ static ae_status compute_in_turn(ae_model *m, ae_fact *fact, const ae_edit_optio
             m->layers[layer].edited_max = kept_max[i];
         } else if (i < n_applied)
             ae_model_restore_layer(m, layer);
-        m->backend->release(m->backend, kept[i]);
+        ae_free(kept[i]);
     }
     return status;
 }

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "edit/export_folder.h"
 #include "format/safetensors.h"
+#include "model/hub.h"
 #include "model/model.h"
 
 enum { CHUNK_BYTES = 4 << 20, CHUNK_VALUES = 64 << 10 };
@@ -317,27 +318,21 @@ static ae_status copy_file(exporter *x, const char *name) {
 // How much of the folder's path a link must keep to: all of it, or in the hub's cache, where snapshots are
 // links into "models--owner--name/blobs", up to that model's own part.
 static size_t home_length(const char *folder) {
-    static const char mark[] = "models--";
-    const char *snapshots = NULL;
-    for (const char *at = folder; (at = strstr(at, "/snapshots/")); at++)
-        snapshots = at;
-    const char *name = snapshots;
-    while (name && name > folder && name[-1] != '/')
-        name--;
-    const bool cached = name && strncmp(name, mark, strlen(mark)) == 0;
-    return cached ? (size_t)(snapshots - folder) : strlen(folder);
+    ae_hub_place place;
+    return ae_hub_find(folder, &place) ? (size_t)(place.name - folder) + place.name_length : strlen(folder);
 }
 
 // A link that leads out of the model's folder would carry some other file of this machine along.
 static ae_status check_link(exporter *x, const char *name) {
     char *source = ae_path_join(x->model->info.folder, name);
     char *folder = realpath(x->model->info.folder, NULL), *full = source ? realpath(source, NULL) : NULL;
+    struct stat info;
     ae_status status = AE_OK;
     if (!source)
         status = ae_no_memory();
-    else if (!folder || !full)
+    else if (!folder || !full || stat(source, &info) != 0)
         status = ae_fail_errno(AE_ERR_IO, "cannot copy '%s'", source);
-    else {
+    else if (S_ISREG(info.st_mode)) { // folders are not copied
         const size_t home = home_length(folder);
         if (strncmp(full, folder, home) != 0 || full[home] != '/')
             status = ae_fail(AE_ERR_ARGUMENT,

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "edit/export_folder.h"
 #include "format/safetensors.h"
+#include "model/hub.h"
 #include "model/model.h"
 
 typedef struct lora_layer {
@@ -138,7 +139,8 @@ static ae_status write_weights(const lora *x, const ae_export_folder *folder) {
 // A hub name where the base lies in the hub's cache; else its folder, so that PEFT finds it again.
 static char *base_name(const ae_model *model) {
     const char *folder = model->info.folder;
-    if (strstr(folder, "models--") && strstr(folder, "/snapshots/")) return ae_strdup(model->info.name);
+    ae_hub_place place;
+    if (ae_hub_find(folder, &place)) return ae_strdup(model->info.name);
     char *full = realpath(folder, NULL);
     char *copy = ae_strdup(full ? full : folder);
     free(full);

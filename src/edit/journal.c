@@ -306,7 +306,8 @@ static ae_status open_folder(ae_journal *j, ae_model *model, bool create, bool r
             return ae_fail(AE_ERR_ARGUMENT, "'%s': a new journal needs the model that it belongs to",
                            j->folder);
         AE_TRY(prepare_folder(j->folder));
-    }
+    } else // in a folder that is no journal nothing is made or cleared away
+        AE_TRY(ae_journal_base_load(j->folder, &j->base));
     if (!read_only) {
         AE_TRY(take_lock(j));
         AE_TRY(ae_folder_clear(j->folder));
@@ -315,7 +316,7 @@ static ae_status open_folder(ae_journal *j, ae_model *model, bool create, bool r
     if (!there && !has_journal(j->folder, &status) && status == AE_OK)
         status = ae_journal_base_create(j->folder, model);
     AE_TRY(status);
-    AE_TRY(ae_journal_base_load(j->folder, &j->base));
+    if (!there) AE_TRY(ae_journal_base_load(j->folder, &j->base));
     AE_TRY(load_all(j));
     return model ? ae_journal_base_check(&j->base, j->folder, model) : AE_OK;
 }
@@ -601,15 +602,6 @@ ae_status ae_journal_revert(ae_journal *j, int id) {
 
 // ---- verification ----------------------------------------------------------------------------------
 
-static ae_status verify_entry(const ae_journal *j, const entry *e) {
-    ae_entry_head head = {0};
-    ae_edit *edit = NULL;
-    AE_TRY(read_entry(j, e->file, e->id, &head, &edit));
-    ae_status status = check_same_base(j, e->file, edit);
-    ae_edit_free(edit);
-    return status;
-}
-
 static ae_status verify_base(const ae_journal *j, const ae_hooks *hooks) {
     ae_journal_base base = {0};
     AE_TRY(ae_journal_base_load(j->folder, &base));
@@ -652,11 +644,19 @@ ae_status ae_journal_verify(ae_journal *j, ae_model *model, const ae_hooks *hook
     int expected = 1; // ids are given out without gaps and files are never removed by us
     for (size_t i = 0; i < j->count; i++) {
         const entry *e = j->entries[i];
-        AE_TRY(verify_entry(j, e));
-        for (; expected < e->id; expected++)
+        ae_edit *edit = NULL;
+        AE_TRY(read_edit(j, e, &edit));
+        ae_edit_free(edit);
+        if (e->id == expected + 1)
             ae_warn(hooks,
                     "the journal '%s' has no entry %d, although there is an entry %d: its file was removed",
                     j->folder, expected, e->id);
+        else if (e->id > expected)
+            ae_warn(
+                hooks,
+                "the journal '%s' has no entries %d to %d, although there is an entry %d: their files were "
+                "removed",
+                j->folder, expected, e->id - 1, e->id);
         expected = e->id + 1;
         AE_TRY(ae_progress(hooks, "verifying entries", (double)(i + 1), (double)j->count, "entries"));
     }

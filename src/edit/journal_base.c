@@ -168,14 +168,16 @@ ae_status ae_journal_base_create(const char *folder, const ae_model *model) {
 ae_status ae_journal_base_check(const ae_journal_base *base, const char *folder, const ae_model *model) {
     char shape[AE_DIGEST_HEX];
     AE_TRY(ae_model_shape_sha256(model, shape));
-    if (strcmp(shape, base->shape_sha256) == 0) return AE_OK;
     const ae_model_info *info = &model->info;
+    // The sizes are those that entries are held to: a journal may lie about them.
+    if (strcmp(shape, base->shape_sha256) == 0 && base->n_layer == info->n_layer &&
+        base->d_model == info->d_model && base->d_mlp == info->d_mlp)
+        return AE_OK;
     return ae_fail(
         AE_ERR_MISMATCH,
-        "the journal '%s' belongs to the %s model '%s' (%d layers, d_model %d, shape %.12s), the model given "
-        "is "
-        "the %s model '%s' in '%s' (%d layers, d_model %d, shape %.12s): give the model that the edits were "
-        "made on",
-        folder, base->architecture, base->name, base->n_layer, base->d_model, base->shape_sha256,
-        info->architecture, info->name, info->folder, info->n_layer, info->d_model, shape);
+        "the journal '%s' belongs to the %s model '%s' (%d layers, d_model %d, d_mlp %d, shape %.12s), the "
+        "model given is the %s model '%s' in '%s' (%d layers, d_model %d, d_mlp %d, shape %.12s): give the "
+        "model that the edits were made on",
+        folder, base->architecture, base->name, base->n_layer, base->d_model, base->d_mlp, base->shape_sha256,
+        info->architecture, info->name, info->folder, info->n_layer, info->d_model, info->d_mlp, shape);
 }

@@ -201,11 +201,14 @@ static ae_status get_tensor(const reader *r, int layer, const char *last, ae_dty
     snprintf(name, sizeof name, "layer.%d.%s", layer, last);
     const ae_tensor *t = ae_safetensors_find(r->file, name);
     if (!t) return ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s' is missing", r->name, name);
-    if (t->dtype != dtype || t->n_dim != 1 || (n >= 0 && t->shape[0] != n) || t->shape[0] > INT32_MAX)
+    if (t->dtype != dtype || t->n_dim != 1 || (n >= 0 && t->shape[0] != n) || t->shape[0] > INT32_MAX) {
+        char length[24] = "of any length";
+        if (n >= 0) snprintf(length, sizeof length, "[%lld]", (long long)n);
         return ae_fail(AE_ERR_FORMAT,
-                       "'%s': tensor '%s' is %s with %d dimensions, the first %lld; expected %s [%lld]",
-                       r->name, name, ae_dtype_name(t->dtype), t->n_dim,
-                       t->n_dim > 0 ? (long long)t->shape[0] : 0LL, ae_dtype_name(dtype), (long long)n);
+                       "'%s': tensor '%s' is %s with %d dimensions, the first %lld; expected %s %s", r->name,
+                       name, ae_dtype_name(t->dtype), t->n_dim, t->n_dim > 0 ? (long long)t->shape[0] : 0LL,
+                       ae_dtype_name(dtype), length);
+    }
     *out = t;
     return AE_OK;
 }

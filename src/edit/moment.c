@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "format/npz.h"
+#include "model/hub.h"
 
 static char *replaced(const char *text, const char *what, const char *with) {
     const char *at = strstr(text, what);
@@ -162,13 +163,16 @@ static ae_status look(search *s, const char *root, char **path) {
 
 static ae_status not_found(search *s) {
     const ae_model_info *info = &s->model->info;
+    ae_hub_place place; // whose models are found by their names
+    const bool in_hub = ae_hub_find(info->folder, &place), named = s->model->is_named;
     if (s->near.length > 0) AE_TRY(ae_text_printf(&s->near, ": if that is meant, give it with --stats. "));
     return ae_fail(
         AE_ERR_NOT_FOUND,
-        "no second moments for layer %d of '%s'; tried %s. %s%sTo collect them: 'aedile stats %s --layer %d "
-        "--text FILE... --samples %lld --dataset %s --output DIR'",
+        "no second moments for layer %d of '%s'; tried %s. %s%sTo collect them: 'aedile stats %s%s%s --layer "
+        "%d --text FILE... --samples %lld --dataset %s --output DIR'",
         s->layer, info->name, s->tried.data, s->near.length > 0 ? "There is " : "",
-        s->near.length > 0 ? s->near.data : "", info->name, s->layer, (long long)s->hparams->mom2_n_samples,
+        s->near.length > 0 ? s->near.data : "", named || !in_hub ? info->folder : info->name,
+        named ? " --name " : "", named ? info->name : "", s->layer, (long long)s->hparams->mom2_n_samples,
         s->hparams->mom2_dataset);
 }
 

@@ -53,6 +53,7 @@ static const ae_arch arches[] = {
                 .epsilon = "layer_norm_epsilon",
                 .n_rot = "rotary_dim",
                 .activation = "activation_function"},
+        .n_rot_default = 64,
         .prefix = "transformer.",
         .tensor = {.wte = "wte.weight",
                    .ln_f_weight = "ln_f.weight",

@@ -25,6 +25,8 @@ typedef struct ae_arch {
         const char *scale_by_layer; // true: ... but by the layer's number, too
     } key;
 
+    int n_rot_default; // where config.json lacks it; where it is null, all of the head is rotated
+
     const char *prefix; // of every tensor but head; checkpoints saved from the bare model lack it
     struct {
         const char *wte, *wpe, *ln_f_weight, *ln_f_bias, *head_weight, *head_bias; // head: without prefix

@@ -53,7 +53,7 @@ static ae_status read_config(const char *path, const json_t *json, ae_config *c)
     c->epsilon = (float)epsilon;
     c->n_rot = 0;
     if (arch->positions == AE_POSITIONS_ROTARY) {
-        c->n_rot = c->d_head; // what transformers does where rotary_dim is null
+        c->n_rot = json_object_get(json, arch->key.n_rot) ? c->d_head : arch->n_rot_default;
         AE_TRY(read_size(path, json, arch->key.n_rot, false, &c->n_rot));
         if (c->n_rot > c->d_head || c->n_rot % 2 != 0)
             return ae_fail(AE_ERR_FORMAT, "'%s': %s = %d must be even and at most the head size %d", path,

@@ -241,7 +241,8 @@ typedef struct streaming {
 static ae_status hand_on(streaming *s, size_t length) {
     char *text = NULL;
     size_t n = 0;
-    AE_TRY(ae_utf8_replace(s->pending.data ? s->pending.data : "", length, &text, &n));
+    if (length == 0) return AE_OK;
+    AE_TRY(ae_utf8_replace(s->pending.data, length, &text, &n));
     if (ae_text_drop_nul(text, n) > 0) s->on_token(s->user, text);
     ae_free(text);
     memmove(s->pending.data, s->pending.data + length, s->pending.length - length);
@@ -272,7 +273,8 @@ ae_status ae_generate(ae_model *m, const char *prompt, const ae_generate_options
     if (o.top_k < 1 || o.top_k > AE_MAX_TOP_K)
         return ae_fail(AE_ERR_ARGUMENT, "top_k is %d, expected 1 to %d", o.top_k, AE_MAX_TOP_K);
     if (!(o.temperature > 0 && o.temperature <= 1e6))
-        return ae_fail(AE_ERR_ARGUMENT, "temperature is %g, expected a number above 0", o.temperature);
+        return ae_fail(AE_ERR_ARGUMENT, "temperature is %g, expected a number above 0, at most 1e6",
+                       o.temperature);
 
     int32_t *ids = NULL, *new_ids = NULL;
     size_t n_ids = 0;

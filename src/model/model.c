@@ -2,10 +2,12 @@
 #include "model/model.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "model/config.h"
+#include "model/hub.h"
 #include "text/unicode.h"
 
 // Where published models are edited: the layers of the papers and of the reference's hyperparameter files.
@@ -56,15 +58,18 @@ static ae_status find_tensor(const binder *b, const char *prefix, const char *pa
         fits = t->shape[i] == shape[i];
     if (!fits) {
         ae_text has = {0};
-        for (int i = 0; i < t->n_dim; i++)
-            AE_TRY(ae_text_printf(&has, "%s%lld", i ? ", " : "", (long long)t->shape[i]));
-        ae_status status =
-            n_dim == 2
-                ? ae_fail(AE_ERR_FORMAT,
-                          "'%s': tensor '%s' has shape [%s], config.json makes it [%lld, %lld]", b->folder,
-                          name, has.data ? has.data : "", (long long)shape[0], (long long)shape[1])
-                : ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s' has shape [%s], config.json makes it [%lld]",
-                          b->folder, name, has.data ? has.data : "", (long long)shape[0]);
+        ae_status status = AE_OK;
+        for (int i = 0; i < t->n_dim && status == AE_OK; i++)
+            status = ae_text_printf(&has, "%s%lld", i ? ", " : "", (long long)t->shape[i]);
+        if (status == AE_OK)
+            status =
+                n_dim == 2
+                    ? ae_fail(AE_ERR_FORMAT,
+                              "'%s': tensor '%s' has shape [%s], config.json makes it [%lld, %lld]",
+                              b->folder, name, has.data ? has.data : "", (long long)shape[0],
+                              (long long)shape[1])
+                    : ae_fail(AE_ERR_FORMAT, "'%s': tensor '%s' has shape [%s], config.json makes it [%lld]",
+                              b->folder, name, has.data ? has.data : "", (long long)shape[0]);
         ae_free(has.data);
         return status;
     }
@@ -179,32 +184,34 @@ static ae_status bind_weights(ae_model *m, const char *folder) {
 
 // ---- open and close --------------------------------------------------------------------------------
 
-// "models--EleutherAI--gpt-j-6B/snapshots/<rev>" is EleutherAI/gpt-j-6B; any other folder is its last
-// component.
-static char *model_name(ae_arena *arena, const char *folder) {
-    static const char mark[] = "models--";
-    const char *found = strstr(folder, mark);
-    const char *snapshots = found ? strstr(found, "/snapshots/") : NULL;
-    if (snapshots) {
-        const char *begin = found + strlen(mark);
-        char *name = ae_arena_strndup(arena, begin, (size_t)(snapshots - begin));
-        if (!name) return NULL;
-        char *dashes = strstr(name, "--");
-        if (dashes) {
-            dashes[0] = '/';
-            memmove(dashes + 1, dashes + 2, strlen(dashes + 2) + 1);
-        }
-        // The hub renamed gpt2's owner; statistics and papers know the short name.
-        static const char owner[] = "openai-community/";
-        return strncmp(name, owner, strlen(owner)) == 0 ? name + strlen(owner) : name;
+// A snapshot in the hub's cache is named as there: EleutherAI/gpt-j-6B.
+static char *hub_name(ae_arena *arena, const ae_hub_place *place) {
+    char *name = ae_arena_strndup(arena, place->name, place->name_length);
+    char *dashes = name ? strstr(name, "--") : NULL;
+    if (dashes) {
+        dashes[0] = '/';
+        memmove(dashes + 1, dashes + 2, strlen(dashes + 2) + 1);
     }
-    size_t length = strlen(folder);
-    while (length > 1 && folder[length - 1] == '/')
-        length--;
-    size_t begin = length;
+    // The hub renamed gpt2's owner; statistics and papers know the short name.
+    static const char owner[] = "openai-community/";
+    return name && strncmp(name, owner, strlen(owner)) == 0 ? name + strlen(owner) : name;
+}
+
+// Any other folder is its last component; what "." is called the file system knows.
+static char *model_name(ae_arena *arena, const char *folder) {
+    ae_hub_place place;
+    if (ae_hub_find(folder, &place)) return hub_name(arena, &place);
+    size_t end = strlen(folder);
+    while (end > 1 && folder[end - 1] == '/')
+        end--;
+    size_t begin = end;
     while (begin > 0 && folder[begin - 1] != '/')
         begin--;
-    return ae_arena_strndup(arena, folder + begin, length - begin);
+    const bool dots = (end - begin == 1 || end - begin == 2) && strspn(folder + begin, ".") >= end - begin;
+    char *full = dots ? realpath(folder, NULL) : NULL;
+    char *name = full ? model_name(arena, full) : ae_arena_strndup(arena, folder + begin, end - begin);
+    free(full);
+    return name;
 }
 
 static ae_status fill_info(ae_model *m, const char *folder) {
@@ -240,19 +247,16 @@ ae_status ae_model_open(const char *folder, const ae_model_options *options, ae_
     if (!ae_path_is_folder(folder))
         return ae_fail(AE_ERR_NOT_FOUND, "'%s' is not a folder: a Hugging Face model folder was expected",
                        folder);
-    const int n_threads = options ? options->n_threads : 0;
-    if (n_threads < 0 || n_threads > 4096)
-        return ae_fail(AE_ERR_ARGUMENT, "%d threads: expected 1 to 4096, or 0 for one a core", n_threads);
     ae_model *m = ae_alloc(1, sizeof *m);
     if (!m) return ae_no_memory();
     ae_status status = AE_OK;
     m->decode_compat = options && options->decode_compat;
+    AE_TRY_GOTO(fail, ae_backend_cpu(options ? options->n_threads : 0, &m->backend));
     AE_TRY_GOTO(fail, ae_arena_new(&m->arena));
     AE_TRY_GOTO(fail, ae_config_load(folder, &m->config));
     AE_TRY_GOTO(fail, ae_checkpoint_open(folder, &m->checkpoint));
     AE_TRY_GOTO(fail, bind_weights(m, folder));
     AE_TRY_GOTO(fail, ae_tokenizer_open(folder, m->config.n_vocab, &m->tokenizer));
-    AE_TRY_GOTO(fail, ae_backend_cpu(n_threads, &m->backend));
     AE_TRY_GOTO(fail, fill_info(m, folder));
     *out = m;
     return AE_OK;
@@ -280,6 +284,7 @@ ae_status ae_model_set_name(ae_model *m, const char *name) {
     char *copy = ae_arena_strdup(m->arena, name);
     if (!copy) return ae_no_memory();
     m->info.name = copy;
+    m->is_named = true;
     return AE_OK;
 }
 

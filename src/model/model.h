@@ -43,6 +43,7 @@ struct ae_model {
     ae_tokenizer *tokenizer;
     ae_backend *backend;
     bool decode_compat;       // ae_model_options
+    bool is_named;            // by ae_model_set_name
     ae_arena *arena;          // names, biases, norms
     ae_weight wte, wpe, head; // embeddings [n_vocab | n_ctx, d_model]; head d_model -> n_vocab
     float *ln_f_weight, *ln_f_bias, *head_bias;

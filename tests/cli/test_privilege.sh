@@ -113,6 +113,7 @@ ln -s ../outside/secret m/notes.txt
 untouched_by fails_with 1 export m --journal journal --output exported
 warns "^aedile: 'm/notes\.txt' is a link out of the model's folder, to '.*/outside/secret', which an export would carry along"
 ln -sf config.json m/notes.txt
+ln -s / m/checkpoints # a folder, which is not copied
 works export m --journal journal --output exported
 cmp exported/notes.txt m/config.json
 [ ! -L exported/notes.txt ] || die 'a link was exported'

@@ -309,7 +309,7 @@ static void a_checkpoint_that_does_not_fit_is_told(void **state) {
     mine[length - 20] ^= 1;
     assert_ok(ae_atomic_write(checkpoint, mine, length));
     assert_fails(collect(b, b->corpus, 250, "stats", false, &path), AE_ERR_FORMAT,
-                 "is damaged: its sums do not have the digest noted for them");
+                 "is damaged: its contents do not have the digest noted for them");
     mine[length - 20] ^= 1;
     assert_ok(ae_atomic_write(checkpoint, mine, length - 8));
     assert_fails(collect(b, b->corpus, 250, "stats", false, &path), AE_ERR_FORMAT, "cannot go on where");
@@ -326,7 +326,7 @@ static void a_checkpoint_that_does_not_fit_is_told(void **state) {
     mine[digit] = '9';
     assert_ok(ae_atomic_write(checkpoint, mine, length));
     assert_fails(collect(b, b->corpus, 250, "stats", false, &path), AE_ERR_FORMAT,
-                 "is damaged: it is behind document 9");
+                 "is damaged: its contents do not have the digest noted for them");
     // A fresh start does not look at it, and leaves nothing behind but the statistics.
     const char *leftover =
         in_folder(b->folder, "stats/tiny/text_stats/transformer.h.1.mlp.c_proj_float32_mom2_250.npz"

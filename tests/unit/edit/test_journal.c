@@ -373,8 +373,8 @@ static void another_base_is_refused_and_left_alone(void **state) {
     ae_model *half = open_tiny(p->root, "other-type", "gpt2", AE_F16, 1);
     ae_model *gptj = open_tiny(p->root, "other-family", "gptj", AE_F32, 1);
     ae_model *const others[] = {weights, half, gptj};
-    static const char *const reasons[] = {"whose 'transformer.h.1.mlp.c_proj' has sha256",
-                                          "d_model 16, shape ", "the gptj model"};
+    static const char *const reasons[] = {"whose 'transformer.h.1.mlp.c_proj' has sha256", "d_mlp 64, shape ",
+                                          "the gptj model"};
     for (int i = 0; i < 3; i++) {
         ae_model *model = others[i], *before = NULL;
         assert_ok(ae_model_open(model->info.folder, NULL, &before));
@@ -584,6 +584,26 @@ static void a_removed_entry_is_told_by_verify(void **state) {
     assert_non_null(strstr(heard.data, "has no entry 2, although there is an entry 3"));
     ae_free(heard.data);
     ae_journal_close(journal);
+
+    // However many there are, they take one sentence.
+    char *far = entry_path(p, "2000000000.safetensors"), *bytes = NULL;
+    ae_edit *edit = made_up_edit(p->model, (int[]){1}, 1, 1);
+    ae_entry_head head = {.id = 2000000000, .time = "2025-01-31T12:00:00Z"};
+    size_t length = 0;
+    assert_ok(ae_model_shape_sha256(p->model, head.shape_sha256));
+    assert_ok(ae_entry_write(&head, edit, &bytes, &length));
+    assert_ok(ae_atomic_write(far, bytes, length));
+    ae_free(bytes);
+    ae_free(far);
+    ae_edit_free(edit);
+    heard = (ae_text){0};
+    journal = open_to_read(p);
+    assert_ok(ae_journal_verify(journal, p->model, &hooks));
+    assert_non_null(
+        strstr(heard.data, "has no entries 4 to 1999999999, although there is an entry 2000000000"));
+    assert_true(heard.length < 1000);
+    ae_free(heard.data);
+    ae_journal_close(journal);
 }
 
 static void entries_of_another_journal_are_refused(void **state) {
@@ -665,6 +685,77 @@ static void journal_json_is_checked(void **state) {
     ae_journal_close(open_to_read(p));
     ae_free(text);
     ae_free(path);
+}
+
+// Digests are right for whoever writes them: a journal may say of its base what it likes, and hold entries
+// that agree with it.
+static void sizes_that_lie_are_refused(void **state) {
+    const place *p = *state;
+    static const struct {
+        const char *n_layer, *d_model, *d_mlp;
+        int layer, rows, columns;
+    } lies[] = {{"3", "1", "1", 1, 1, 1},
+                {"134217728", "16", "64", 1000000, 16, 64},
+                {"3", "16", "1048576", 1, 16, 1 << 20}};
+    assert_int_equal(p->model->config.d_model, 16);
+    ae_journal_close(open_new(p));
+    char *path = entry_path(p, "journal.json"), *entry = entry_path(p, "0001.safetensors"), *text = NULL;
+    assert_ok(ae_file_read(path, 1 << 20, &text, NULL));
+    const char *sizes = strstr(text, "\"n_layer\"");
+    assert_non_null(sizes);
+    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+        char *changed = ae_format("%.*s\"n_layer\": %s, \"d_model\": %s, \"d_mlp\": %s}}",
+                                  (int)(sizes - text), text, lies[i].n_layer, lies[i].d_model, lies[i].d_mlp);
+        sign(changed);
+        assert_ok(ae_atomic_write(path, changed, strlen(changed)));
+        ae_free(changed);
+        ae_entry_head head = {.id = 1, .time = "2025-01-31T12:00:00Z"};
+        assert_ok(ae_model_shape_sha256(p->model, head.shape_sha256));
+        ae_edit *edit = made_up_edit(p->model, (int[]){1}, 1, 1);
+        ae_layer_edit *layer = &edit->layers[0];
+        float *vector = ae_alloc((size_t)lies[i].columns, sizeof *vector);
+        assert_non_null(vector);
+        vector[0] = 1;
+        layer->layer = lies[i].layer;
+        layer->d_model = lies[i].rows;
+        layer->d_mlp = lies[i].columns;
+        layer->u = layer->key = layer->key_u = vector;
+        char *bytes = NULL;
+        size_t length = 0;
+        assert_ok(ae_entry_write(&head, edit, &bytes, &length));
+        assert_ok(ae_atomic_write(entry, bytes, length));
+        ae_free(bytes);
+        ae_edit_free(edit);
+        ae_free(vector);
+
+        ae_journal *journal = NULL;
+        assert_fails(ae_journal_open(p->folder, p->model, false, false, &journal), AE_ERR_MISMATCH,
+                     lies[i].d_mlp);
+        journal = open_to_read(p); // without a model there is nothing to compare with
+        assert_fails(ae_journal_check_model(journal, p->model), AE_ERR_MISMATCH, lies[i].n_layer);
+        assert_fails(ae_journal_apply(journal, p->model), AE_ERR_MISMATCH, lies[i].d_model);
+        assert_fails(ae_journal_verify(journal, p->model, NULL), AE_ERR_MISMATCH,
+                     "belongs to the gpt2 model");
+        char *output = ae_path_join(p->root, "lora");
+        assert_fails(ae_export_lora(journal, p->model, output), AE_ERR_MISMATCH, "belongs to the gpt2 model");
+        ae_free(output);
+        ae_journal_close(journal);
+    }
+    ae_free(text);
+    ae_free(entry);
+    ae_free(path);
+}
+
+// Whose journal.json it is is looked at before anything is made or cleared away.
+static void a_folder_of_others_is_left_alone(void **state) {
+    const place *p = *state;
+    assert_ok(ae_folder_make(p->folder));
+    write_in(p, "journal.json", "{\"name\": \"my experiment\"}");
+    write_in(p, "0001.safetensors.tmp-backup", "mine");
+    ae_journal *journal = NULL;
+    assert_fails(ae_journal_open(p->folder, p->model, true, false, &journal), AE_ERR_FORMAT,
+                 "field 'format' is");
+    assert_folder(p->folder, "0001.safetensors.tmp-backup journal.json");
 }
 
 static void a_journal_is_made_only_where_there_is_room(void **state) {
@@ -1021,6 +1112,8 @@ int main(void) {
         TEST(a_removed_entry_is_told_by_verify),
         TEST(entries_of_another_journal_are_refused),
         TEST(journal_json_is_checked),
+        TEST(sizes_that_lie_are_refused),
+        TEST(a_folder_of_others_is_left_alone),
         TEST(a_journal_is_made_only_where_there_is_room),
         TEST(edits_are_left_in_their_files),
         TEST(an_entry_is_read_whatever_became_of_its_name),

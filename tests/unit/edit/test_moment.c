@@ -215,10 +215,22 @@ static void what_was_tried_is_named(void **state) {
     unsetenv("AEDILE_STATS");
     assert_open_fails(b, NULL, 0, AE_ERR_NOT_FOUND,
                       "no second moments for layer 2 of 'owner/tiny'; tried './data/stats/");
-    assert_open_fails(
-        b, NULL, 0, AE_ERR_NOT_FOUND,
-        "To collect them: 'aedile stats owner/tiny --layer 2 --text FILE... --samples 50 --dataset "
-        "wikipedia --output DIR'");
+    // The command names the model as it can be found: by its folder, with its name where it was given one.
+    static const char rest[] = " --layer 2 --text FILE... --samples 50 --dataset wikipedia --output DIR'";
+    char *command = ae_format("To collect them: 'aedile stats %s%s", b->model.info.folder, rest);
+    assert_open_fails(b, NULL, 0, AE_ERR_NOT_FOUND, command);
+    ae_free(command);
+    b->model.is_named = true;
+    command = ae_format("'aedile stats %s --name owner/tiny%s", b->model.info.folder, rest);
+    assert_open_fails(b, NULL, 0, AE_ERR_NOT_FOUND, command);
+    ae_free(command);
+    b->model.is_named = false;
+    const char *folder = b->model.info.folder;
+    b->model.info.folder = "/cache/models--owner--tiny/snapshots/1"; // by its name in the hub's cache
+    command = ae_format("'aedile stats owner/tiny%s", rest);
+    assert_open_fails(b, NULL, 0, AE_ERR_NOT_FOUND, command);
+    ae_free(command);
+    b->model.info.folder = folder;
     setenv("AEDILE_STATS", "/nowhere/at/all", 1);
     assert_open_fails(b, NULL, 0, AE_ERR_NOT_FOUND,
                       "'/nowhere/at/all/owner_tiny/wikipedia_stats/transformer.h.2");
@@ -234,8 +246,7 @@ static void what_was_tried_is_named(void **state) {
         b, in_folder(b->folder, "root/owner_tiny/text_stats/transformer.h.21.mlp.c_proj_float32_mom2_9.npz"));
     assert_open_fails(b, NULL, 0, AE_ERR_NOT_FOUND,
                       "text_stats/transformer.h.2.mlp.c_proj_float32_mom2_9.npz': if that is meant, give it "
-                      "with --stats. To "
-                      "collect them: 'aedile stats owner/tiny");
+                      "with --stats. To collect them: 'aedile stats ");
     assert_null(strstr(ae_last_error(), "h.21."));
     unsetenv("AEDILE_STATS");
 }

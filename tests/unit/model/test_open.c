@@ -79,6 +79,14 @@ static void switches_of_another_family_are_refused(void **state) {
     rewrite_config(folder, "scale_attn_weights", json_true());
     rewrite_config(folder, "rotary_dim", json_integer(7));
     assert_fails(ae_model_open(folder, NULL, &model), AE_ERR_FORMAT, "rotary_dim = 7 must be even");
+    // Without the field transformers rotates 64 dimensions; with null the whole head.
+    rewrite_config(folder, "rotary_dim", NULL);
+    assert_fails(ae_model_open(folder, NULL, &model), AE_ERR_FORMAT,
+                 "rotary_dim = 64 must be even and at most");
+    rewrite_config(folder, "rotary_dim", json_null());
+    assert_ok(ae_model_open(folder, NULL, &model));
+    assert_int_equal(model->config.n_rot, model->config.d_head);
+    ae_model_free(model);
     ae_free(folder);
 }
 
@@ -212,6 +220,12 @@ static void info_tells_what_the_model_is(void **state) {
         assert_int_equal(info->d_mlp, TINY_MLP);
         assert_int_equal(info->n_threads, 3);
         assert_int_equal(info->default_layer, -1);
+        char *itself = ae_path_join(folder, ".");
+        ae_model *again = NULL;
+        assert_ok(ae_model_open(itself, &options, &again));
+        assert_string_equal(ae_model_get_info(again)->name, info->name);
+        ae_model_free(again);
+        ae_free(itself);
         int64_t elements = 0;
         for (size_t t = 0; t < ae_model_tensor_count(model); t++) {
             const ae_tensor_info tensor = ae_model_tensor(model, t);
