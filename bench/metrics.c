@@ -4,15 +4,16 @@
  *     metrics VOCABULARY IDF < requests > answers
  *
  * Numbers are little-endian, counts 32-bit. A request is a letter, a count and that many elements; an answer
- * is a count and that many elements, or several of them:
+ * is a count and that many elements, or several of them. For each letter, what is sent -> what comes back:
  *
- *     k bytes of text          bytes, one a character: 1 word character, 2 white space, 4 decimal digit, 8
- * unassigned l bytes of text          bytes of it in lower case w bytes of text          bytes of its words,
- * a NUL behind each e bytes of text          float64: n-gram entropy t bytes of text          int32 columns;
- * float64 values: TF-IDF j bytes of text, twice   float64: the cosine of their TF-IDF; int32 and float64:
- * that of both joined c int32 labels, then as many predictions    float64: correct, incorrect, invalid,
- * total, F1, MCC m float64                float64: mean, deviation, harmonic mean, ends of the bootstrap
- * (10,000 draws, seed 7)
+ * - k: bytes of text -> bytes, one a character: 1 of a word, 2 white space, 4 decimal digit, 8 unassigned
+ * - l: bytes of text -> bytes of it in lower case
+ * - w: bytes of text -> bytes of its words, a NUL behind each
+ * - e: bytes of text -> float64: n-gram entropy
+ * - t: bytes of text -> int32 columns; float64 values: TF-IDF
+ * - j: bytes of text, twice -> float64: the cosine of their TF-IDF; int32 and float64: that of both joined
+ * - c: int32 labels, then as many predictions -> float64: correct, incorrect, invalid, total, F1, MCC
+ * - m: float64 -> float64: mean, deviation, harmonic mean, ends of the bootstrap (10,000 draws, seed 7)
  *
  * VOCABULARY may be "-": then no t and j. A failure ends the program with its message. */
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # bench/run.sh BUILD: the whole measurement at real sizes (`make bench`): random-weight checkpoints in the shapes of
 # published models, made once in a cache folder; then bench/speed for each of them, then bench/scaling.
 # Writes BUILD/bench/speed.md, speed.jsonl, scaling.md, scaling.jsonl. Nothing else should run on the machine meanwhile.
@@ -6,12 +6,13 @@
 # Settings, as environment variables:
 #   BENCH_CACHE      where the checkpoints are kept (~/.cache/aedile-bench): gpt2 0.5 GB, gpt2-xl 6.2 GB, gpt-j 12.1 GB each
 #   BENCH_SHAPES     which shapes, in turn (gpt2 gpt2-xl gpt-j-6B-fp16 gpt-j-6B-bf16)
-#   BENCH_TOKENIZER  a folder with GPT-2's vocab.json and merges.txt; else the demo model's, with which texts are longer
-#   BENCH_DATA       a folder with text/wikipedia.jsonl, counterfact/counterfact.json and glue/; else the demo model's
+#   BENCH_TOKENIZER  a folder with GPT-2's vocab.json and merges.txt (../shared/data/gpt2 beside the project; where that is not,
+#                    the demo model's, with which texts are longer)
+#   BENCH_DATA       a folder with text/wikipedia.jsonl, counterfact/counterfact.json and glue/ (../shared/data; else the demo model's)
 #   BENCH_REPEATS    pairs of a measurement (3)
 #   BENCH_THREADS    of both sides (one a processor)
 #   PYTHON           an interpreter with torch and transformers (python3); where it has none our side is measured alone
-set -eu
+set -euo pipefail # a benchmark that fails ends it, though tee does not
 build=$1
 here=$(cd "$(dirname "$0")/.." && pwd)
 cache=${BENCH_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/aedile-bench}

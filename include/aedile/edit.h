@@ -89,8 +89,8 @@ typedef struct ae_templates {
     char sha256[65]; /* of the JSON array as saved */
 } ae_templates;
 
-/* Samples them from the model as it is now (spec §3); for a sequence of edits do this once, before the first.
- */
+/* Samples them, by hparams' template_lengths, from the model as it is now; for a sequence of edits do this
+ * once, before the first. */
 AE_API ae_status ae_templates_sample(ae_model *model, const ae_hparams *hparams, uint64_t seed,
                                      const ae_hooks *hooks, ae_templates *out);
 /* One JSON array of strings, each with exactly one placeholder: its last "{}". */
@@ -138,7 +138,7 @@ typedef struct ae_collect_options {
     double checkpoint_seconds; /* how often a checkpoint is written; 0: every 180 s */
 } ae_collect_options;
 
-/* Collects C over text (spec §8), resuming where an interrupted collection of the same inputs stopped. *path:
+/* Collects C over text, resuming where an interrupted collection of the same inputs stopped. *path:
  * the written file (ae_free). Warns where fewer tokens than d_mlp were seen: such a C is singular. */
 AE_API ae_status ae_moment_collect(ae_model *model, const ae_collect_options *options, const ae_hooks *hooks,
                                    char **path);

@@ -83,7 +83,7 @@ AE_API ae_status ae_decode(const ae_model *model, const int32_t *ids, size_t n_i
 
 /* Mean negative log-probability (nats a token) of " " + target after the prompt, for each target:
  * prompt + " " + target is tokenised as a whole, the target's n tokens (counted on " " + target alone) are
- * read from position tokens(prompt) - 1 on (spec/evaluation.md §2). nll: [n_targets], the caller's. */
+ * read from position tokens(prompt) - 1 on. nll: [n_targets], the caller's. */
 AE_API ae_status ae_score(ae_model *model, const char *prompt, const char *const *targets, size_t n_targets,
                           double *nll);
 

@@ -85,10 +85,12 @@ static int list(ae_console *console, const values *v, ae_journal *journal) {
                                    json_pack("{s:o, s:I, s:o}", "journal", ae_json_text(v->common.journal),
                                              "n_active", (json_int_t)active, "edits", entries));
     json_decref(entries);
-    if (count)
+    if (count) {
         printf("%zu active, %zu reverted\n", active, count - active);
-    else
-        printf("%s holds no edits.\n", v->common.journal);
+    } else {
+        ae_print_visible(stdout, v->common.journal);
+        puts(" holds no edits.");
+    }
     return AE_EXIT_OK;
 }
 
@@ -119,7 +121,10 @@ static int show(ae_console *console, const values *v, ae_journal *journal, int i
     printf("  moments     ");
     if (h->mom2_adjustment) {
         ae_print_visible(stdout, h->mom2_dataset);
-        printf(", %lld samples, ", (long long)h->mom2_n_samples);
+        if (h->mom2_n_samples)
+            printf(", %lld samples, ", (long long)h->mom2_n_samples);
+        else
+            printf(", all documents, ");
         ae_print_visible(stdout, h->mom2_dtype);
     } else {
         printf("none (mom2_adjustment is off)");
@@ -184,7 +189,8 @@ static int verify(ae_console *console, const values *v, ae_journal *journal, ae_
                                              ae_json_text(model ? ae_model_get_info(model)->name : NULL),
                                              "n_edits", (json_int_t)count, "n_active", (json_int_t)active));
     ae_console_clear(console);
-    printf("%s is sound: %zu edit%s, %zu active%s\n", v->common.journal, count, count == 1 ? "" : "s", active,
+    ae_print_visible(stdout, v->common.journal);
+    printf(" is sound: %zu edit%s, %zu active%s\n", count, count == 1 ? "" : "s", active,
            model ? "; the model is their base" : "");
     return AE_EXIT_OK;
 }
@@ -265,6 +271,7 @@ const ae_command ae_command_edits = {
     .tables = {options, ae_table_threads, ae_table_output},
     .examples = {{"What is in the journal?", "aedile edits list --journal edits"},
                  {"Take back the second and the fifth edit:", "aedile edits revert 2 5 --journal edits"}},
+    .word = "list, show, revert or verify",
     .min_words = 1,
     .max_words = -1,
     .size = sizeof(values),

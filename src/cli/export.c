@@ -4,6 +4,7 @@
 
 #include "cli/commands.h"
 #include "cli/session.h"
+#include "cli/visible.h"
 
 typedef struct values {
     ae_common common;
@@ -32,7 +33,8 @@ static int run(ae_console *console, const void *options, const ae_texts *words) 
         code = ae_console_document(console, document);
     } else {
         ae_console_clear(console);
-        printf("%s: %zu edit%s as %s\n", v->output, session.n_active, session.n_active == 1 ? "" : "s",
+        ae_print_visible(stdout, v->output);
+        printf(": %zu edit%s as %s\n", session.n_active, session.n_active == 1 ? "" : "s",
                lora ? "a PEFT LoRA adapter" : "a Hugging Face model folder");
         if (!lora && rounding > 0)
             printf("Rounding to %s moved edited weights by %.3g at most.\n",

@@ -5,7 +5,7 @@
 
 #include "aedile/status.h"
 
-static const char purpose[] = "edits facts inside GPT-2 and GPT-J models, and can take every edit back";
+static const char purpose[] = "edits facts in GPT-2 and GPT-J models, and can take every edit back";
 
 static const char about[] = "aedile changes what a language model answers about one subject by a rank-one "
                             "update of one matrix (ROME and r-ROME). The "
@@ -19,9 +19,13 @@ static const char about[] = "aedile changes what a language model answers about 
 static const struct {
     const char *name, *text;
 } variables[] = {
-    {"HF_HUB_CACHE, HF_HOME", "Where the Hugging Face cache is, if not in ~/.cache/huggingface."},
-    {"AEDILE_STATS", "A statistics folder that edit looks in."},
+    {"HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME, XDG_CACHE_HOME, HOME",
+     "Where downloaded models are; the first that is set says it: the folder itself by the first two names, "
+     "else hub in HF_HOME, huggingface/hub in XDG_CACHE_HOME, .cache/huggingface/hub in HOME."},
+    {"AEDILE_STATS", "A statistics folder that edit and run look in."},
     {"AEDILE_DEMO", "The folder of the demo model."},
+    {"OMP_WAIT_POLICY, GOMP_SPINCOUNT",
+     "How threads wait for each other. Where neither is set, they look a thousand times and then give way."},
 };
 
 enum { WIDTH = 80, COLUMN = 26 };
@@ -71,9 +75,10 @@ static void print_option(const ae_option *o) {
 }
 
 void ae_help_command(const ae_command *command) {
-    printf("aedile %s: %s\n\n", command->name, command->brief);
+    print_wrapped(command->brief, 0, printf("aedile %s:", command->name));
+    putchar('\n');
     for (size_t i = 0; i < 3 && command->usage[i]; i++)
-        printf("%s aedile %s %s\n", i ? "      " : "Usage:", command->name, command->usage[i]);
+        print_wrapped(command->usage[i], 7, printf("%s aedile %s", i ? "      " : "Usage:", command->name));
     putchar('\n');
     print_wrapped(command->about, 0, 0);
     for (size_t t = 0; t < AE_TABLES_MAX && command->tables[t]; t++)
@@ -90,11 +95,12 @@ void ae_help_command(const ae_command *command) {
 }
 
 void ae_help_overview(void) {
-    printf("aedile %s: %s\n\nUsage: aedile COMMAND MODEL [options]\n\n", ae_version(), purpose);
+    print_wrapped(purpose, 0, printf("aedile %s:", ae_version()));
+    printf("\nUsage: aedile COMMAND MODEL [options]\n\n");
     print_wrapped(about, 0, 0);
     printf("\nCommands\n");
     for (size_t i = 0; ae_commands[i]; i++)
-        printf("  %-10s%s\n", ae_commands[i]->name, ae_commands[i]->brief);
+        print_wrapped(ae_commands[i]->brief, 12, printf("  %-10s", ae_commands[i]->name));
     printf("\n  aedile help COMMAND    what a command does, its options, examples\n"
            "  aedile --version       the version\n");
 }

@@ -73,9 +73,11 @@ static void print_model(const ae_session *session, const values *v) {
         print_module(m->mlp_out_module, m->default_layer);
         printf(")\n");
     }
-    if (session->journal)
-        printf("  journal       %s: %zu edit%s applied\n", v->common.journal, session->n_active,
-               session->n_active == 1 ? "" : "s");
+    if (session->journal) {
+        printf("  journal       ");
+        ae_print_visible(stdout, v->common.journal);
+        printf(": %zu edit%s applied\n", session->n_active, session->n_active == 1 ? "" : "s");
+    }
     if (v->check) printf("  values        all finite\n");
     for (size_t i = 0; v->tensors && i < ae_model_tensor_count(session->model); i++) {
         const ae_tensor_info t = ae_model_tensor(session->model, i);

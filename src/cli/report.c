@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/run_folder.h"
+#include "cli/visible.h"
 
 typedef struct values {
     ae_common common;
@@ -36,7 +37,8 @@ static void print_report(const values *v, size_t n) {
                                         [AE_REPORT_SVG] = "SVG figures",
                                         [AE_REPORT_PNG] = "PNG figures",
                                         [AE_REPORT_CSV] = "CSV tables"};
-    printf("%s: %zu run%s as %s\n", v->output, n, n == 1 ? "" : "s", kinds[format_of(v->format)]);
+    ae_print_visible(stdout, v->output);
+    printf(": %zu run%s as %s\n", n, n == 1 ? "" : "s", kinds[format_of(v->format)]);
 }
 
 static int report_on(ae_console *console, const values *v, const char *const *folders, size_t n) {

@@ -278,19 +278,33 @@ static json_t *document(const work *w) {
         w->tasks, "seconds", "load", w->session.seconds_load, "run", w->seconds);
 }
 
-// The command that goes on, for a shell.
-static void tell_how_to_resume(const work *w) {
-    const char *folder = w->result.folder;
+// The path as one word of a shell's; what a terminal would obey as $'\033', which not every shell reads.
+static void print_shell_word(FILE *stream, const char *path) {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+:@,";
-    fputs("aedile: go on with: aedile run --resume ", stderr);
-    if (strspn(folder, plain) == strlen(folder)) {
-        fputs(folder, stderr);
-    } else {
-        fputc('\'', stderr);
-        for (const char *c = folder; *c; c++)
-            *c == '\'' ? fputs("'\\''", stderr) : fputc(*c, stderr);
-        fputc('\'', stderr);
+    if (strspn(path, plain) == strlen(path)) {
+        fputs(path, stream);
+        return;
     }
+    fputc('\'', stream);
+    for (const char *end = path + strlen(path), *next; path < end; path = next) {
+        char escape[AE_ESCAPE];
+        next = path + ae_escape(path, (size_t)(end - path), escape);
+        if (*escape) fputs("'$'", stream);
+        for (; path < next; path++)
+            if (*escape)
+                fprintf(stream, "\\%03o", (unsigned char)*path);
+            else if (*path == '\'')
+                fputs("'\\''", stream);
+            else
+                fputc(*path, stream);
+        if (*escape) fputs("''", stream);
+    }
+    fputc('\'', stream);
+}
+
+static void tell_how_to_resume(const work *w) {
+    fputs("aedile: go on with: aedile run --resume ", stderr);
+    print_shell_word(stderr, w->result.folder);
     fputc('\n', stderr);
 }
 
@@ -319,8 +333,10 @@ static void print_mean(const char *name, const mean *m) {
 
 static void print_plan(const work *w) {
     const ae_run_options *o = &w->options;
-    printf("%s %s: %lld cases, %lld done\n  model       ", w->v->resume ? "would go on with" : "would begin",
-           w->result.folder, (long long)w->result.n_cases, (long long)w->n_done_before);
+    printf("%s ", w->v->resume ? "would go on with" : "would begin");
+    ae_print_visible(stdout, w->result.folder);
+    printf(": %lld cases, %lld done\n  model       ", (long long)w->result.n_cases,
+           (long long)w->n_done_before);
     ae_print_visible(stdout, ae_model_get_info(w->session.model)->folder);
     printf("\n  variant     %s, layer", ae_variant_name(o->hparams.variant));
     for (int i = 0; i < o->hparams.n_layers; i++)
@@ -354,7 +370,8 @@ static int finish(work *w) {
         return AE_EXIT_OK;
     }
     char seconds[AE_SHORT_TEXT];
-    printf("%s: %lld cases, %lld edits, %lld flagged, %lld skipped (%s)\n", r->folder, (long long)r->n_cases,
+    ae_print_visible(stdout, r->folder);
+    printf(": %lld cases, %lld edits, %lld flagged, %lld skipped (%s)\n", (long long)r->n_cases,
            (long long)r->n_edits, (long long)r->n_flagged, (long long)r->n_skipped,
            ae_text_seconds(w->seconds, seconds));
     if (w->efficacy.n == 0) return AE_EXIT_OK;

@@ -4,6 +4,7 @@
 #include "aedile/eval.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/visible.h"
 
 typedef struct values {
     ae_common common;
@@ -34,7 +35,8 @@ static int run(ae_console *console, const void *options, const ae_texts *words) 
         return ae_console_document(console, json_pack("{s:o, s:I, s:I, s:o}", "rule", ae_json_text(rule),
                                                       "total", (json_int_t)v->total, "selected", selected,
                                                       "output", ae_json_text(v->output)));
-    printf("%s: %lld of %lld records\n", v->output, (long long)selected, (long long)v->total);
+    ae_print_visible(stdout, v->output);
+    printf(": %lld of %lld records\n", (long long)selected, (long long)v->total);
     return AE_EXIT_OK;
 }
 

@@ -187,7 +187,6 @@ static ae_status print_differences(ae_console *console, const runs *r, const ae_
 }
 
 static int print_text(ae_console *console, const values *v, const runs *r) {
-    ae_console_clear(console);
     if (print_table(r, v->std) != AE_EXIT_OK)
         return ae_console_fail_text(console, AE_ERR_MEMORY, "out of memory");
     for (size_t i = 1; i < r->count; i++) {
@@ -314,6 +313,7 @@ static int show(ae_console *console, const values *v, const ae_texts *words, run
     const ae_status status = v->write ? write_all(console, r, written) : AE_OK;
     if (status != AE_OK) return ae_console_fail(console, status);
     if (console->json) return print_json(console, r, written);
+    ae_console_clear(console);
     return v->csv ? print_csv(r) : print_text(console, v, r);
 }
 

@@ -1,4 +1,5 @@
 // From what a user typed to a model folder.
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,18 +13,27 @@ static const char *set_variable(const char *name) {
     return value && *value ? value : NULL;
 }
 
-// The hub's cache folder, as huggingface_hub finds it. NULL on lack of memory, or with no home.
-static char *hub_cache(void) {
-    const char *value = set_variable("HF_HUB_CACHE");
-    if (value) return ae_strdup(value);
-    value = set_variable("HUGGINGFACE_HUB_CACHE"); // the older name
-    if (value) return ae_strdup(value);
-    value = set_variable("HF_HOME");
-    if (value) return ae_path_join(value, "hub");
-    value = set_variable("XDG_CACHE_HOME");
-    if (value) return ae_path_join(value, "huggingface/hub");
-    value = set_variable("HOME");
-    return ae_path_join(value ? value : "/", ".cache/huggingface/hub");
+// The hub's cache folder, as huggingface_hub finds it; the second variable is the first one's older name.
+static ae_status hub_cache(const char *model, char **folder) {
+    static const struct {
+        const char *variable, *below;
+    } places[] = {
+        {"HF_HUB_CACHE", NULL},
+        {"HUGGINGFACE_HUB_CACHE", NULL},
+        {"HF_HOME", "hub"},
+        {"XDG_CACHE_HOME", "huggingface/hub"},
+        {"HOME", ".cache/huggingface/hub"},
+    };
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        const char *value = set_variable(places[i].variable);
+        if (!value) continue;
+        *folder = places[i].below ? ae_path_join(value, places[i].below) : ae_strdup(value);
+        return *folder ? AE_OK : ae_no_memory();
+    }
+    return ae_fail(AE_ERR_NOT_FOUND,
+                   "model '%s' is not a folder, and where the Hugging Face cache is cannot be told: set "
+                   "HF_HUB_CACHE, or HOME, which is not set",
+                   model);
 }
 
 // The folder of the revision that refs/main names, or the only snapshot there is. *folder stays NULL where
@@ -100,11 +110,13 @@ static ae_status find_in_cache(const char *name, char **folder) {
     const char *owner = "";
     for (size_t i = 0; i < sizeof moved / sizeof *moved; i++)
         if (strcmp(name, moved[i]) == 0) owner = "openai-community";
-    char *cache = hub_cache();
-    char *entries[2] = {cache ? cache_entry(cache, "", name) : NULL,
-                        cache ? cache_entry(cache, owner, name) : NULL};
-    ae_status status = entries[0] && entries[1] ? AE_OK : ae_no_memory();
-    char *found = NULL;
+    char *cache = NULL, *entries[2] = {NULL, NULL}, *found = NULL;
+    ae_status status = hub_cache(name, &cache);
+    if (status == AE_OK) {
+        entries[0] = cache_entry(cache, "", name);
+        entries[1] = cache_entry(cache, owner, name);
+        if (!entries[0] || !entries[1]) status = ae_no_memory();
+    }
     for (int i = 0; i < 2 && status == AE_OK && !found; i++)
         status = find_snapshot(entries[i], &found);
     if (status == AE_OK && !found)
@@ -137,13 +149,13 @@ static ae_status find_demo(char **folder) {
     if (slash) *slash = '\0';
     static const char *const places[] = {"demo", "../share/aedile/demo"};
     for (size_t i = 0; slash && i < sizeof places / sizeof *places; i++) {
-        char *place = ae_path_join(program, places[i]);
+        char *place = ae_path_join(program, places[i]), resolved[PATH_MAX];
         if (!place) return ae_no_memory();
-        if (ae_path_is_folder(place)) {
-            *folder = place;
-            return AE_OK;
-        }
+        const bool found = ae_path_is_folder(place) && realpath(place, resolved);
         ae_free(place);
+        if (!found) continue;
+        *folder = ae_strdup(resolved);
+        return *folder ? AE_OK : ae_no_memory();
     }
     return ae_fail(AE_ERR_NOT_FOUND,
                    "the demo model is not beside the program ('%s/demo'): build it with "

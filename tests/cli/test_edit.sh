@@ -120,6 +120,7 @@ json_is edits.1.request.subject Colosseum
 untouched_by works edits show 1 --journal edits
 says '^edit 1, active, written '
 says '^ +19 +[0-9.]+ +[0-9.]+ +[0-9.]+ +[0-9.]+$'
+says '^  moments     text, all documents, float32$'
 says '^  templates   21, sha256 [0-9a-f]{64}, seed 0$'
 says '^  base        transformer\.h\.0\.mlp\.c_proj, sha256 [0-9a-f]{64}$'
 says '^  says after  " Rome'

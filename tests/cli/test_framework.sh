@@ -8,6 +8,7 @@ fails_with 2
 says '^Usage: aedile COMMAND'
 works help
 says '^Usage: aedile COMMAND'
+[ "$(wc -L <"$out")" -le 80 ] || die 'a line of the overview is too long'
 works --help
 works -h
 
@@ -18,14 +19,15 @@ for command in "${commands[@]}"; do
     says "^Usage: aedile $command "
     says '^Examples$'
     [ "$(grep -c '^    aedile ' "$out")" -ge 2 ] || die 'fewer than two examples'
-    [ "$(wc -L <"$out")" -le 110 ] || die 'a line of the help is too long'
+    [ "$(wc -L <"$out")" -le 110 ] || die 'an example is too long'
+    [ "$(grep -v '^    aedile ' "$out" | wc -L)" -le 80 ] || die 'a line of the help is too long'
     cp "$out" help.txt
     works "$command" --help
     cmp -s help.txt "$out" || die '--help differs from help'
     silent_on_stderr
 done
 
-# The manual page names every command and every option.
+# The manual page names every command, every option, and every variable that is heeded.
 works help --man
 cp "$out" aedile.1
 cmp aedile.1 "$build/aedile.1"
@@ -35,6 +37,12 @@ for command in "${commands[@]}"; do
         grep -qF -- "${option//-/\\-}" aedile.1 || die "the manual page lacks $option"
     done
 done
+sed '1,/^\.SH ENVIRONMENT/d' aedile.1 >environment
+grep -rohE '"((AEDILE|HF|HUGGINGFACE|XDG|OMP|GOMP)_[A-Z_]+|HOME)"' "$source_folder/src" | tr -d '"' | sort -u >heeded
+[ "$(wc -l <heeded)" -ge 9 ] || die "only these variables were found: $(cat heeded)"
+while read -r variable; do
+    grep -qw "$variable" environment || die "the manual page lacks $variable"
+done <heeded
 if command -v groff >/dev/null; then
     groff -man -Tutf8 -ww aedile.1 >page.txt 2>problems.txt
     [ ! -s problems.txt ] || die "groff: $(cat problems.txt)"
@@ -83,7 +91,7 @@ warns '^aedile: --text is missing$'
 fails_with 2 edits list
 warns '^aedile: --journal is missing$'
 fails_with 2 edits --journal j
-warns '^aedile: an argument is missing$'
+warns '^aedile: list, show, revert or verify is missing$'
 fails_with 2 edits show --journal j
 warns 'which edit\?'
 fails_with 2 edits show 1 2 --journal j

@@ -26,7 +26,11 @@ warns "^edit: model 'nowhere' is neither a folder"
     die 'the example uses more than the public header'
 
 # Staged installation, as a packager does it.
-DESTDIR=$PWD/stage cmake --install "$build" >log.txt
+mkdir fake
+printf '#!/bin/sh\necho >>"%s"\nexit 1\n' "$PWD/told" >fake/ldconfig # which fails, as for anybody but root
+chmod +x fake/ldconfig
+DESTDIR=$PWD/stage PATH=$PWD/fake:$PATH cmake --install "$build" >log.txt
+[ ! -e told ] || die 'the loader is told of a staged tree'
 prefix=$(sed -n 's/^prefix=//p' "$build/aedile.pc")
 libdir=$(sed -n "s|^libdir=\${prefix}|$prefix|p" "$build/aedile.pc")
 tree=$PWD/stage
@@ -34,11 +38,15 @@ for file in "$prefix/bin/aedile" "$prefix/include/aedile/aedile.h" "$prefix/incl
     "$libdir/libaedile.so" "$libdir/pkgconfig/aedile.pc" "$prefix/share/man/man1/aedile.1"; do
     [ -s "$tree$file" ] || die "$file is not installed"
 done
+# Where it is installed for use, the loader is told of the library.
+DESTDIR= PATH=$PWD/fake:$PATH cmake --install "$build" --prefix "$PWD/used" >log.txt
+[ "$(wc -l <told)" = 1 ] || die 'the loader is not told of the library'
+rm -r used
 headers=$(cd "$source_folder/include" && find aedile -name '*.h' | sort)
 [ "$headers" = "$(cd "$tree$prefix/include" && find aedile -type f | sort)" ] || die 'other headers are installed'
 "$tree$prefix/bin/aedile" --version | grep -qx "aedile $(sed -n 's/^Version: //p' "$build/aedile.pc")"
 "$tree$prefix/bin/aedile" inspect demo --json >"$out"
-json_is folder "$(realpath "$tree$prefix/bin")/../share/aedile/demo"
+json_is folder "$(realpath "$tree$prefix/share/aedile/demo")"
 case $(readelf -d "$tree$libdir/libaedile.so") in *'Library soname: [libaedile.so.'[0-9]*']'*) ;; *) die 'no soname' ;; esac
 
 # The shared library exports what the headers mark, and nothing else.

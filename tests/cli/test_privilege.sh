@@ -247,6 +247,33 @@ cp -r "$demo" "$directory"
 works inspect "$directory"
 is_plain "$out"
 says '^folder\\u001b\[2K$'
+# ... nor do paths, wherever a command names them.
+odd=$'odd\e[2K\nforged' shown_odd='odd\\u001b\[2K\\nforged'
+names_it() { # PATTERN COMMAND...: which prints the path within this
+    works "${@:2}"
+    is_plain "$out"
+    is_plain "$err"
+    says "$1"
+}
+cp -r journal2 "$odd"
+names_it "^  journal       $shown_odd: 1 edit applied$" inspect "$demo" --journal "$odd"
+names_it "^$shown_odd is sound: 1 edit, 1 active$" edits verify --journal "$odd"
+rm "$odd"/*.safetensors
+names_it "^$shown_odd holds no edits\.$" edits list --journal "$odd"
+names_it "^$shown_odd\.hf: 1 edit as " export "$demo" --journal journal2 --output "$odd.hf"
+names_it "^$shown_odd\.json: 2 of 5 records$" select sample:1:2 --total 5 --output "$odd.json"
+names_it "^$shown_odd\.html: 1 run as " report ./odd --output "$odd.html"
+each=("$demo" --ds records.json --layer 0 --no-stats --sequential --glue-interval 0 --results "$odd.runs")
+names_it "^would begin $shown_odd\.runs/ROME/run_000: 1 cases, 0 done$" run "${each[@]}" --dry-run
+names_it "^$shown_odd\.runs/ROME/run_000: 1 cases, 1 edits, " run "${each[@]}"
+# The command that goes on does, in a shell.
+printf '{"v_lr": 1000, "clamp_norm_factor": 1000}' >wild.json
+fails_with 1 run "${each[@]}" --hparams wild.json --guard stop
+is_plain "$err"
+resume=$(sed -n 's/^aedile: go on with: aedile //p' "$err")
+[ -n "$resume" ] || die 'it does not say how to go on'
+eval "works $resume --guard skip"
+says "^$shown_odd\.runs/ROME/run_001: 1 cases, 0 edits, 0 flagged, 1 skipped"
 
 # ---- reports: what a run says of itself is text in a page, not a part of it
 markup='</script><script>alert(1)</script><img src=x onerror=alert(2)>\\"\x27'

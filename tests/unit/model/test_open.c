@@ -197,6 +197,16 @@ static void names_are_found_in_the_hub_s_cache(void **state) {
     unsetenv("AEDILE_DEMO");
     unsetenv("HF_HUB_CACHE");
     unsetenv("HF_HOME");
+
+    char *own_home = getenv("HOME") ? strdup(getenv("HOME")) : NULL;
+    setenv("HOME", scratch, 1);
+    assert_fails(ae_model_find("gpt2", &folder), AE_ERR_NOT_FOUND,
+                 "/.cache/huggingface/hub/models--openai-community--gpt2' was looked for");
+    unsetenv("HOME");
+    assert_fails(ae_model_find("gpt2", &folder), AE_ERR_NOT_FOUND,
+                 "set HF_HUB_CACHE, or HOME, which is not set");
+    if (own_home) setenv("HOME", own_home, 1);
+    free(own_home);
     char *all[] = {hub, path, refs, ref, home, renamed, folder};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         ae_free(all[i]);
