@@ -89,6 +89,14 @@ char *ae_format(const char *format, ...) {
     return text;
 }
 
+// The address sanitizer sees where a block ends, not where what lies in it does: there every allocation has a
+// block of its own.
+#ifdef AE_SANITIZE
+enum { BLOCK_EACH = 1 };
+#else
+enum { BLOCK_EACH = 0 };
+#endif
+
 typedef struct block {
     struct block *next;
     size_t used, size;
@@ -121,13 +129,13 @@ void *ae_arena_alloc(ae_arena *arena, size_t count, size_t size) {
         ae_fail(AE_ERR_MEMORY, "out of memory: %zu times %zu bytes cannot be addressed", count, size);
         return NULL;
     }
-    bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    if (!BLOCK_EACH) bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     block *b = arena->blocks;
-    if (!b || b->size - b->used < bytes) {
+    if (BLOCK_EACH || !b || b->size - b->used < bytes) {
         // An arena that holds little takes little: a journal has one an edit.
         size_t room = b ? 2 * b->size : FIRST_BLOCK;
         if (room > LARGEST_BLOCK) room = LARGEST_BLOCK;
-        if (room < bytes) room = bytes;
+        if (room < bytes || BLOCK_EACH) room = bytes;
         b = raw_alloc(sizeof *b + room);
         if (!b) return NULL;
         b->used = 0;
