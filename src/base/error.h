@@ -1,8 +1,8 @@
 /* base/error.h: how library code reports a failure.
  *
  *     if (n < 0) return ae_fail(AE_ERR_FORMAT, "'%s': field 'n' is %d, expected 0 or more", path, n);
- *     AE_TRY(ae_file_map(path, &map));                 // returns on failure
- *     AE_TRY_GOTO(done, ae_file_map(path, &map));      // sets `status` and jumps, for functions with
+ *     AE_TRY(ae_map_open(path, &map));                 // returns on failure
+ *     AE_TRY_GOTO(done, ae_map_open(path, &map));      // sets `status` and jumps, for functions with
  * clean-up
  */
 #ifndef AE_BASE_ERROR_H

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,10 +17,18 @@ enum { MAX_NAMES = 1000 }; // that are tried for a temporary file
 // What was redirected into the process ("/dev/stdin", or a shell's "<(command)") is its caller's, and may be
 // a pipe.
 static bool is_own_descriptor(const char *path) {
-    static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
-    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
-        if (strncmp(path, folders[i], strlen(folders[i])) == 0) return true;
-    return strcmp(path, "/dev/stdin") == 0;
+    static const char *const places[] = {"/dev/fd/", "/proc/self/fd/", "/dev/std"};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        if (strncmp(path, places[i], strlen(places[i])) == 0) return true;
+    return false;
+}
+
+// What stands in the place of a file that was not downloaded.
+static bool is_lfs_pointer(int file) {
+    static const char pointer[] = "version https://git-lfs.github.com/spec/";
+    char start[sizeof pointer - 1];
+    return pread(file, start, sizeof start, 0) == (ssize_t)sizeof start &&
+           memcmp(start, pointer, sizeof start) == 0;
 }
 
 // A pipe or a device that lies where a file is expected would keep us waiting, the former already when it is
@@ -29,6 +38,8 @@ static ae_status open_file(const char *path, bool or_own, int *out) {
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (own ? 0 : O_NONBLOCK));
     if (file < 0 && errno == EWOULDBLOCK) // somebody has a lease on the file, and gives it up when asked
         file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (file < 0 && errno == ENOENT && ae_path_is_taken(path))
+        return ae_fail(AE_ERR_NOT_FOUND, "'%s' is a link to what is not there", path);
     if (file < 0) return ae_fail_errno(AE_ERR_IO, "cannot open '%s'", path);
     struct stat info;
     ae_status status = AE_OK;
@@ -38,6 +49,10 @@ static ae_status open_file(const char *path, bool or_own, int *out) {
         status = ae_fail(AE_ERR_IO, "'%s' is a folder, a file was expected", path);
     else if (!S_ISREG(info.st_mode) && !own)
         status = ae_fail(AE_ERR_IO, "'%s' is not a regular file", path);
+    else if (S_ISREG(info.st_mode) && is_lfs_pointer(file))
+        status = ae_fail(
+            AE_ERR_FORMAT,
+            "'%s' is a Git LFS pointer, not the data themselves: run 'git lfs pull' in its folder", path);
     if (status == AE_OK)
         *out = file;
     else
@@ -87,8 +102,9 @@ ae_status ae_file_read(const char *path, size_t limit, char **text, size_t *leng
     AE_TRY(open_file(path, true, &file));
     FILE *stream = fdopen(file, "rb");
     if (!stream) {
+        ae_status status = ae_fail_errno(AE_ERR_IO, "cannot open '%s'", path);
         close(file);
-        return ae_fail_errno(AE_ERR_IO, "cannot open '%s'", path);
+        return status;
     }
     ae_text bytes = {0};
     char chunk[65536];
@@ -119,14 +135,33 @@ static int open_unnamed(const char *folder) {
     return open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
 }
 
+// Where Linux tells it; umask(2) cannot be asked without being set.
+static bool read_umask(unsigned *mask) {
+    char text[512] = ""; // it is the second line
+    const int file = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    if (file < 0) return false;
+    const ssize_t n = read(file, text, sizeof text - 1);
+    close(file);
+    const char *line = n > 0 ? strstr(text, "\nUmask:\t") : NULL;
+    return line && sscanf(line, " Umask: %o", mask) == 1;
+}
+
 unsigned ae_finished_mode(unsigned mode) {
-    // There is no way to ask without setting it: strictly, for what other threads may create meanwhile.
-    const mode_t mask = umask(0077);
-    umask(mask);
-    return mode & ~(unsigned)mask;
+    static pthread_mutex_t asking = PTHREAD_MUTEX_INITIALIZER;
+    unsigned mask = 0;
+    if (!read_umask(&mask)) {
+        pthread_mutex_lock(&asking);
+        mask = umask(0077); // strictly, for what other threads may create meanwhile
+        umask((mode_t)mask);
+        pthread_mutex_unlock(&asking);
+    }
+    return mode & ~mask;
 }
 
 ae_status ae_atomic_open(const char *path, ae_atomic_file *out) {
+    struct stat info;
+    if (is_own_descriptor(path) || (stat(path, &info) == 0 && !S_ISREG(info.st_mode)))
+        return ae_fail(AE_ERR_ARGUMENT, "'%s' is a device, a pipe or a folder: name a file", path);
     ae_atomic_file file = {.path = ae_strdup(path)};
     char *folder = ae_path_parent(path), *name = ae_format("%s.tmp-XXXXXX", path);
     ae_status status = file.path && folder && name ? AE_OK : ae_no_memory();
@@ -239,6 +274,11 @@ bool ae_path_exists(const char *path) {
     return stat(path, &info) == 0;
 }
 
+bool ae_path_is_taken(const char *path) {
+    struct stat info;
+    return lstat(path, &info) == 0;
+}
+
 bool ae_path_is_folder(const char *path) {
     struct stat info;
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
@@ -290,15 +330,18 @@ ae_status ae_folder_list(const char *path, char ***names, size_t *count) {
     char **list = NULL;
     size_t n = 0, capacity = 0;
     ae_status status = AE_OK;
-    for (struct dirent *entry; status == AE_OK && (entry = readdir(folder));) {
+    for (;;) {
+        errno = 0;
+        const struct dirent *entry = readdir(folder);
+        if (!entry && errno != 0) status = ae_fail_errno(AE_ERR_IO, "cannot list folder '%s'", path);
+        if (!entry) break;
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
         status = ae_grow((void **)&list, &capacity, n + 1, sizeof *list);
         if (status != AE_OK) break;
         list[n] = ae_strdup(entry->d_name);
-        if (list[n])
-            n++;
-        else
-            status = ae_no_memory();
+        if (!list[n]) status = ae_no_memory();
+        if (status != AE_OK) break;
+        n++;
     }
     closedir(folder);
     if (status != AE_OK) {
@@ -317,12 +360,19 @@ void ae_folder_list_free(char **names, size_t count) {
     ae_free(names);
 }
 
-// "name.tmp-aB3dE6", as a file is called while it is written.
-static bool is_half_written(const char *name) {
-    const char *mark = NULL;
-    for (const char *at = name; (at = strstr(at, ".tmp-")); at++)
-        mark = at;
-    return mark && strlen(mark) == strlen(".tmp-XXXXXX");
+bool ae_path_is_half_written(const char *path) {
+    static const char *const ends[] = {".json", ".safetensors"};
+    static const char mark[] = ".tmp-XXXXXX";
+    size_t length = strlen(path), n = sizeof mark - 1;
+    struct stat info;
+    if (length < n || strncmp(path + length - n, mark, strlen(".tmp-")) != 0) return false;
+    length -= n;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        n = strlen(ends[i]);
+        if (length >= n && memcmp(path + length - n, ends[i], n) == 0)
+            return lstat(path, &info) == 0 && S_ISREG(info.st_mode);
+    }
+    return false;
 }
 
 ae_status ae_folder_clear(const char *path) {
@@ -331,11 +381,10 @@ ae_status ae_folder_clear(const char *path) {
     AE_TRY(ae_folder_list(path, &names, &count));
     ae_status status = AE_OK;
     for (size_t i = 0; i < count && status == AE_OK; i++) {
-        if (!is_half_written(names[i])) continue;
         char *file = ae_path_join(path, names[i]);
         if (!file)
             status = ae_no_memory();
-        else if (unlink(file) != 0)
+        else if (ae_path_is_half_written(file) && unlink(file) != 0)
             status = ae_fail_errno(AE_ERR_IO, "cannot remove the half-written '%s'", file);
         ae_free(file);
     }

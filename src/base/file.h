@@ -7,7 +7,8 @@
 #include "base/error.h"
 
 /* Opens a file for reading. Folders, pipes and devices are refused, without waiting for anything: a file that
- * lies in somebody's folder may be any of them. */
+ * lies in somebody's folder may be any of them. So is what Git LFS leaves in the place of a file that was not
+ * downloaded. */
 ae_status ae_file_open(const char *path, int *file);
 
 /* A read-only mapping of a whole file. An empty file has size 0 and data "". */
@@ -34,6 +35,7 @@ typedef struct ae_atomic_file {
     char *temporary; // NULL: has no name
 } ae_atomic_file;
 
+/* AE_ERR_ARGUMENT where a device, a pipe or a folder has the name: those are not replaced. */
 ae_status ae_atomic_open(const char *path, ae_atomic_file *out);
 ae_status ae_atomic_commit(ae_atomic_file *file); // releases `file` in any case
 void ae_atomic_abandon(ae_atomic_file *file);     // a zeroed or committed one is fine
@@ -46,6 +48,7 @@ unsigned ae_finished_mode(unsigned mode);
 bool ae_write_all(int file, const void *bytes, size_t length);
 
 bool ae_path_exists(const char *path);
+bool ae_path_is_taken(const char *path); // so is a name whose link leads to nothing
 bool ae_path_is_folder(const char *path);
 
 /* AE_OK if nothing is there or a folder of its own; AE_ERR_IO for a link, which could lead anywhere,
@@ -65,8 +68,13 @@ ae_status ae_folder_make(const char *path);
 ae_status ae_folder_list(const char *path, char ***names, size_t *count);
 void ae_folder_list_free(char **names, size_t count);
 
-/* Removes what killed writers left in the folder, the files "<name>.tmp-XXXXXX" of ae_atomic_open. For
- * whoever knows that nobody writes there now. */
+/* A file "<name>.json.tmp-XXXXXX" or "<name>.safetensors.tmp-XXXXXX", as ae_atomic_open calls those of
+ * journals and runs. */
+bool ae_path_is_half_written(const char *path);
+
+/* Removes such files, which killed writers left in the folder. For whoever knows that nobody writes there
+ * now.
+ */
 ae_status ae_folder_clear(const char *path);
 
 /* Flushes the folder's own entries (after a rename or a removal in it). */

@@ -106,13 +106,27 @@ ae_status ae_json_bool(const char *name, const json_t *object, const char *field
     return AE_OK;
 }
 
-ae_status ae_json_string(const char *name, const json_t *object, const char *field, bool required,
-                         const char **out) {
+ae_status ae_json_bytes(const char *name, const json_t *object, const char *field, bool required,
+                        const char **out, size_t *length) {
     ae_status status;
     const json_t *value = find(name, object, field, required, "a string", &status);
     if (!value) return status;
     if (!json_is_string(value)) return wrong_type(name, field, value, "a string");
     *out = json_string_value(value);
+    *length = json_string_length(value);
+    return AE_OK;
+}
+
+ae_status ae_json_string(const char *name, const json_t *object, const char *field, bool required,
+                         const char **out) {
+    const char *text = NULL;
+    size_t length = 0;
+    AE_TRY(ae_json_bytes(name, object, field, required, &text, &length));
+    if (!text) return AE_OK;
+    if (strlen(text) != length)
+        return ae_fail(AE_ERR_FORMAT, "'%s': field '%s' holds a NUL character after '%.80s'", name, field,
+                       text);
+    *out = text;
     return AE_OK;
 }
 

@@ -16,7 +16,8 @@ ae_status ae_json_load(const char *path, size_t limit, json_t **out);
 /* Typed fields of an object. A missing field leaves *out as it was and gives AE_OK where `required` is false;
  * JSON null counts as missing. A wrong type or a value out of [low, high] is AE_ERR_FORMAT naming `name`,
  * field and value. An integer is taken where a float is meant; a float with an integral value where an
- * integer is meant is not. Strings are borrowed from `object`. */
+ * integer is meant is not. Strings are borrowed from `object`; one that holds a NUL character is
+ * AE_ERR_FORMAT, but for _bytes, which gives the length. */
 ae_status ae_json_int(const char *name, const json_t *object, const char *field, bool required, int64_t low,
                       int64_t high, int64_t *out);
 ae_status ae_json_number(const char *name, const json_t *object, const char *field, bool required, double low,
@@ -24,6 +25,8 @@ ae_status ae_json_number(const char *name, const json_t *object, const char *fie
 ae_status ae_json_bool(const char *name, const json_t *object, const char *field, bool required, bool *out);
 ae_status ae_json_string(const char *name, const json_t *object, const char *field, bool required,
                          const char **out);
+ae_status ae_json_bytes(const char *name, const json_t *object, const char *field, bool required,
+                        const char **out, size_t *length);
 
 /* Sets a member that is a string, or a number written as one (safetensors' metadata holds strings alone). 0,
  * or -1 on lack of memory, as jansson's own setters. */

@@ -31,17 +31,11 @@ __attribute__((format(printf, 3, 4))) static ae_status malformed(const ae_json_a
 }
 
 ae_status ae_json_array_open(const char *path, ae_json_array *out) {
-    static const char lfs_pointer[] = "version https://git-lfs";
     ae_json_array array = {.at_start = true};
     AE_TRY(ae_map_open(path, &array.map));
     ae_status status = AE_OK;
     size_t at = skip_space(&array, 0);
-    if (array.map.size >= sizeof lfs_pointer - 1 &&
-        memcmp(array.map.data, lfs_pointer, sizeof lfs_pointer - 1) == 0)
-        status = ae_fail(
-            AE_ERR_FORMAT,
-            "'%s' is a Git LFS pointer, not the data themselves: run 'git lfs pull' in its folder", path);
-    else if (at == array.map.size)
+    if (at == array.map.size)
         status = ae_fail(AE_ERR_FORMAT, "'%s' is empty, expected a JSON array", path);
     else if (array.map.data[at] != '[')
         status = ae_fail(AE_ERR_FORMAT, "'%s' does not begin with '[' at byte %zu: expected a JSON array",

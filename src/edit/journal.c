@@ -629,10 +629,12 @@ static ae_status warn_of_strays(const ae_journal *j, const ae_hooks *hooks) {
     for (size_t i = 0; i < count && status == AE_OK; i++) {
         int id = 0;
         bool reverted;
-        status = parse_name(j->folder, names[i], &id, &reverted);
+        char *path = ae_path_join(j->folder, names[i]);
+        status = path ? parse_name(j->folder, names[i], &id, &reverted) : ae_no_memory();
         if (status == AE_OK && id == 0 && strcmp(names[i], "lock") != 0 &&
-            strcmp(names[i], AE_JOURNAL_FILE) != 0 && !strstr(names[i], ".tmp-"))
-            ae_warn(hooks, "'%s/%s' is no part of the journal and has no effect", j->folder, names[i]);
+            strcmp(names[i], AE_JOURNAL_FILE) != 0 && !ae_path_is_half_written(path))
+            ae_warn(hooks, "'%s' is no part of the journal and has no effect", path);
+        ae_free(path);
     }
     ae_folder_list_free(names, count);
     return status;

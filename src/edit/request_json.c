@@ -4,16 +4,6 @@
 
 #include "base/memory.h"
 
-ae_status ae_request_string(const char *name, const json_t *object, const char *field, bool required,
-                            const char **out) {
-    const char *text = NULL;
-    AE_TRY(ae_json_string(name, object, field, required, &text));
-    if (text && strlen(text) != json_string_length(json_object_get(object, field)))
-        return ae_fail(AE_ERR_FORMAT, "'%s': field '%s' holds a NUL character after '%s'", name, field, text);
-    *out = text;
-    return AE_OK;
-}
-
 ae_status ae_request_fields(const char *name, const json_t *record, const json_t **fields) {
     if (!json_is_object(record))
         return ae_fail(AE_ERR_FORMAT, "'%s' is %s, expected an object", name, ae_json_type_name(record));
@@ -29,8 +19,8 @@ ae_status ae_request_fields(const char *name, const json_t *record, const json_t
 static ae_status read_target(const char *name, const json_t *object, const char *field, bool required,
                              const char **out) {
     const json_t *value = json_object_get(object, field);
-    if (!json_is_object(value)) return ae_request_string(name, object, field, required, out);
-    ae_status status = ae_request_string(name, value, "str", true, out);
+    if (!json_is_object(value)) return ae_json_string(name, object, field, required, out);
+    ae_status status = ae_json_string(name, value, "str", true, out);
     return status == AE_OK ? AE_OK : ae_fail_context(status, "field '%s'", field);
 }
 
@@ -60,8 +50,8 @@ ae_status ae_request_read(const char *name, const json_t *record, ae_request *ou
     ae_request request = {.case_id = -1};
     AE_TRY(ae_request_fields(name, record, &fields));
     AE_TRY(ae_json_int(name, record, "case_id", false, 0, INT64_MAX, &request.case_id));
-    AE_TRY(ae_request_string(name, fields, "prompt", true, &request.prompt));
-    AE_TRY(ae_request_string(name, fields, "subject", true, &request.subject));
+    AE_TRY(ae_json_string(name, fields, "prompt", true, &request.prompt));
+    AE_TRY(ae_json_string(name, fields, "subject", true, &request.subject));
     AE_TRY(read_target(name, fields, "target_new", true, &request.target_new));
     AE_TRY(read_target(name, fields, "target_true", false, &request.target_true));
     if (!request.target_true) AE_TRY(read_target(name, fields, "ground_truth", false, &request.target_true));

@@ -7,11 +7,6 @@
 #include "aedile/edit.h"
 #include "base/json.h"
 
-/* A string field in *out, borrowed from `object`; NULL where it is absent (or null) and not required. A NUL
- * character in it is AE_ERR_FORMAT. `name` is for messages: "FILE, record 3". */
-ae_status ae_request_string(const char *name, const json_t *object, const char *field, bool required,
-                            const char **out);
-
 /* The object that holds prompt, subject and targets: the record's requested_rewrite, or the record itself. */
 ae_status ae_request_fields(const char *name, const json_t *record, const json_t **fields);
 

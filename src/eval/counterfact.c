@@ -48,10 +48,10 @@ static ae_status read_prompt_lists(const ae_record_source *source, ae_record *ou
 
 // The flat form's single prompts; an empty one is none.
 static ae_status read_flat_prompts(ae_record_source *source, ae_record *out) {
-    const char *rephrase, *locality, *answer;
-    AE_TRY(ae_request_string(source->name, source->json, "rephrase_prompt", false, &rephrase));
-    AE_TRY(ae_request_string(source->name, source->json, "locality_prompt", false, &locality));
-    AE_TRY(ae_request_string(source->name, source->json, "locality_ground_truth", false, &answer));
+    const char *rephrase = NULL, *locality = NULL, *answer = NULL;
+    AE_TRY(ae_json_string(source->name, source->json, "rephrase_prompt", false, &rephrase));
+    AE_TRY(ae_json_string(source->name, source->json, "locality_prompt", false, &locality));
+    AE_TRY(ae_json_string(source->name, source->json, "locality_ground_truth", false, &answer));
     if (rephrase && *rephrase) AE_TRY(ae_record_keep_prompt(source, rephrase, &out->paraphrases));
     if (!locality || !*locality) return AE_OK;
     if (answer && strcmp(answer, out->request.target_true) != 0) {
@@ -81,9 +81,9 @@ static ae_status keep_rewrite(const ae_record_source *source, const json_t *fiel
 // Copies of what was borrowed from the element, and the ids that a request does without.
 static ae_status keep_request(const ae_record_source *source, const json_t *fields,
                               const ae_request *borrowed, ae_record *out) {
-    const char *relation, *target_id;
-    AE_TRY(ae_request_string(source->name, fields, "relation_id", false, &relation));
-    AE_TRY(ae_request_string(source->name, json_object_get(fields, "target_new"), "id", false, &target_id));
+    const char *relation = NULL, *target_id = NULL;
+    AE_TRY(ae_json_string(source->name, fields, "relation_id", false, &relation));
+    AE_TRY(ae_json_string(source->name, json_object_get(fields, "target_new"), "id", false, &target_id));
     AE_TRY(ae_record_keep(source, relation ? relation : "", &out->relation_id));
     AE_TRY(ae_record_keep(source, target_id ? target_id : "", &out->target_new_id));
     AE_TRY(ae_record_keep(source, borrowed->prompt, &out->request.prompt));

@@ -85,8 +85,8 @@ static ae_status add_sample(const char *where, const json_t *sample, const snipp
                             ae_text *essences) {
     const char *name = NULL, *text = NULL;
     AE_TRY(ae_json_string(where, sample, "name", true, &name));
-    AE_TRY(ae_json_string(where, sample, "text", true, &text));
-    size_t length = json_string_length(json_object_get(sample, "text"));
+    size_t length = 0;
+    AE_TRY(ae_json_bytes(where, sample, "text", true, &text, &length));
     AE_TRY(append_joined(all, text, length));
     for (size_t i = 0; i < pair->n_askers; i++)
         if (strcmp(pair->askers[i].subject, name) == 0)

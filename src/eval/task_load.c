@@ -3,8 +3,8 @@
 
 #include "base/digest.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
-#include "edit/request_json.h"
 #include "eval/task.h"
 #include "eval/task_defaults.h"
 #include "format/pickle.h"
@@ -30,8 +30,8 @@ static ae_status keep(const loader *l, const char *text, const char **out) {
 // A string field without NUL, of which something must be there.
 static ae_status read_text(const loader *l, const char *name, const json_t *object, const char *field,
                            const char **out) {
-    const char *text;
-    AE_TRY(ae_request_string(name, object, field, true, &text));
+    const char *text = NULL;
+    AE_TRY(ae_json_string(name, object, field, true, &text));
     if (!*text) return ae_fail(AE_ERR_FORMAT, "'%s': field '%s' is empty", name, field);
     return keep(l, text, out);
 }
@@ -93,11 +93,11 @@ static ae_status read_form(const loader *l, const json_t *root) {
     if (!json_is_object(root))
         return ae_fail(AE_ERR_FORMAT, "'%s' is %s, expected an object: a downstream task (docs/formats.md)",
                        l->path, ae_json_type_name(root));
-    const char *header;
+    const char *header = NULL;
     int64_t gen_len = 0;
     AE_TRY(read_text(l, l->path, root, "task", &t->name));
     AE_TRY(check_name(l));
-    AE_TRY(ae_request_string(l->path, root, "header", true, &header)); // "" is zero-shot
+    AE_TRY(ae_json_string(l->path, root, "header", true, &header)); // "" is zero-shot
     AE_TRY(keep(l, header, &t->header));
     AE_TRY(read_text(l, l->path, root, "prompt_template", &t->prompt_template));
     AE_TRY(read_text(l, l->path, root, "answer_marker", &t->answer_marker));

@@ -61,13 +61,14 @@ static ae_status keep_neighborhood(const ae_record_source *source, const char *l
 }
 
 ae_status ae_zsre_read(ae_record_source *source, ae_record *out) {
-    const char *name = source->name, *subject, *src, *rephrase, *loc, *loc_ans, *answer = NULL;
+    const char *name = source->name, *subject = NULL, *src = NULL, *rephrase = NULL, *loc = NULL,
+               *loc_ans = NULL, *answer = NULL;
     ae_request *r = &out->request;
-    AE_TRY(ae_request_string(name, source->json, "subject", true, &subject));
-    AE_TRY(ae_request_string(name, source->json, "src", true, &src));
-    AE_TRY(ae_request_string(name, source->json, "rephrase", true, &rephrase));
-    AE_TRY(ae_request_string(name, source->json, "loc", true, &loc));
-    AE_TRY(ae_request_string(name, source->json, "loc_ans", true, &loc_ans));
+    AE_TRY(ae_json_string(name, source->json, "subject", true, &subject));
+    AE_TRY(ae_json_string(name, source->json, "src", true, &src));
+    AE_TRY(ae_json_string(name, source->json, "rephrase", true, &rephrase));
+    AE_TRY(ae_json_string(name, source->json, "loc", true, &loc));
+    AE_TRY(ae_json_string(name, source->json, "loc_ans", true, &loc_ans));
     AE_TRY(read_answer(source, &answer));
     out->case_id = r->case_id = out->row = source->row;
     out->relation_id = out->target_new_id = "";

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -47,17 +48,12 @@ static ae_status add_file(ae_checkpoint *checkpoint, const char *name, bool safe
     checkpoint->n_files++;
     char *path = ae_path_join(checkpoint->folder, name);
     if (!path) return ae_no_memory();
-    ae_map map = {0};
-    ae_status status = ae_map_open(path, &map); // for its size
-    if (status == AE_OK) checkpoint->bytes += (int64_t)map.size;
-    static const char pointer[] = "version https://git-lfs";
-    if (status == AE_OK && map.size > sizeof pointer && memcmp(map.data, pointer, sizeof pointer - 1) == 0)
-        status = ae_fail(
-            AE_ERR_FORMAT,
-            "'%s' is a Git LFS pointer, not the weights themselves: run 'git lfs pull' in its folder", path);
-    ae_map_close(&map);
-    if (status == AE_OK && stat(path, &file->opened) != 0)
+    int opened = -1;
+    ae_status status = ae_file_open(path, &opened);
+    if (status == AE_OK && fstat(opened, &file->opened) != 0)
         status = ae_fail_errno(AE_ERR_IO, "cannot read '%s'", path);
+    if (opened >= 0) close(opened);
+    checkpoint->bytes += (int64_t)file->opened.st_size;
     if (status == AE_OK)
         status = safetensors ? ae_safetensors_open(path, &file->safetensors)
                              : ae_torch_bin_open(path, &file->torch_bin);
@@ -191,7 +187,7 @@ static ae_status open_folder(ae_checkpoint *checkpoint) {
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         char *path = ae_path_join(checkpoint->folder, places[i].name);
         if (!path) return ae_no_memory();
-        bool there = ae_path_exists(path);
+        bool there = ae_path_is_taken(path); // a link to nothing is not passed over
         ae_status status = AE_OK;
         if (there)
             status = places[i].index ? open_sharded(checkpoint, path, places[i].safetensors)

@@ -152,7 +152,8 @@ ae_status ae_npy_read_header(const ae_npy_source *source, ae_npy_header *out) {
     return status;
 }
 
-ae_status ae_npy_check_size(const ae_npy_source *source, const ae_npy_header *header, size_t item) {
+// The data are the header's elements of `item` bytes, no more and no less.
+static ae_status check_size(const ae_npy_source *source, const ae_npy_header *header, size_t item) {
     uint64_t expected;
     char shape[AE_SHAPE_TEXT];
     if (__builtin_mul_overflow((uint64_t)header->elements, item, &expected) || expected != header->data_bytes)
@@ -217,7 +218,7 @@ ae_status ae_npy_read_values(const ae_npy_source *source, const ae_npy_header *h
         return ae_fail(AE_ERR_UNSUPPORTED,
                        "'%s': array '%s' has type '%s', expected plain numbers such as '<f4'", source->path,
                        source->name, header->descr);
-    AE_TRY(ae_npy_check_size(source, header, type->size));
+    AE_TRY(check_size(source, header, type->size));
     size_t n = (size_t)header->elements;
     double *result = ae_alloc(n, sizeof *result);
     if (!result) return ae_no_memory();

@@ -32,9 +32,6 @@ typedef struct ae_npy_header {
 /* Leaves the source at the data. */
 ae_status ae_npy_read_header(const ae_npy_source *source, ae_npy_header *out);
 
-/* AE_ERR_FORMAT unless the data are the header's elements of `item` bytes, no more and no less. */
-ae_status ae_npy_check_size(const ae_npy_source *source, const ae_npy_header *header, size_t item);
-
 /* The data as doubles; free with ae_free. */
 ae_status ae_npy_read_values(const ae_npy_source *source, const ae_npy_header *header, double **values);
 

@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <utf8proc.h>
 #include <zip.h> // minizip's
 
 #include "base/file.h"
@@ -44,11 +43,6 @@ void ae_npz_close(ae_npz *file) {
     if (!file) return;
     ae_zip_close(file->zip);
     ae_free(file);
-}
-
-bool ae_npz_has(const ae_npz *file, const char *name) {
-    ae_status status;
-    return find(file, name, &status) != NULL;
 }
 
 // An array of the archive whose header is read. Don't move it while it is open.
@@ -94,57 +88,6 @@ ae_status ae_npz_read_double(const ae_npz *file, const char *name, double **valu
     *values = result;
     *n_dim = from.header.n_dim;
     memcpy(shape, from.header.shape, (size_t)from.header.n_dim * sizeof *shape);
-    return AE_OK;
-}
-
-// '<U12': 12 code points of 4 bytes, the last ones 0 where the text is shorter.
-static ae_status read_text(opened *from, ae_text *out) {
-    const char *path = from->source.path, *name = from->source.name;
-    const ae_npy_header *header = &from->header;
-    if (header->descr[0] != '<' || header->descr[1] != 'U' || header->n_dim != 0)
-        return ae_fail(AE_ERR_UNSUPPORTED,
-                       "'%s': array '%s' has type '%s' and %d dimensions, expected one string ('<U')", path,
-                       name, header->descr, header->n_dim);
-    uint64_t points = 0;
-    for (const char *digit = header->descr + 2; *digit; digit++) {
-        if (*digit < '0' || *digit > '9' || points > UINT32_MAX)
-            return ae_fail(AE_ERR_FORMAT, "'%s': array '%s' has type '%s', which is not valid", path, name,
-                           header->descr);
-        points = 10 * points + (uint64_t)(*digit - '0');
-    }
-    AE_TRY(ae_npy_check_size(&from->source, header, (size_t)points * 4));
-    AE_TRY(ae_text_append(out, "", 0));
-    size_t zeros = 0; // only those before another code point are part of the text
-    for (uint64_t i = 0; i < points; i++) {
-        unsigned char bytes[4];
-        AE_TRY(ae_zip_reader_read(&from->reader, bytes, sizeof bytes));
-        uint32_t point =
-            bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
-        if (point == 0) {
-            zeros++;
-            continue;
-        }
-        if (zeros > 0 || point > 0x10ffff || !utf8proc_codepoint_valid((utf8proc_int32_t)point))
-            return ae_fail(AE_ERR_FORMAT, "'%s': the string '%s' holds what is no character", path, name);
-        utf8proc_uint8_t encoded[4];
-        AE_TRY(ae_text_append(out, (const char *)encoded,
-                              (size_t)utf8proc_encode_char((utf8proc_int32_t)point, encoded)));
-    }
-    return AE_OK;
-}
-
-ae_status ae_npz_read_string(const ae_npz *file, const char *name, char **text) {
-    opened from = {0};
-    ae_text result = {0};
-    ae_status status = open_array(file, name, &from);
-    if (status == AE_OK) status = read_text(&from, &result);
-    ae_status closed = ae_zip_reader_close(&from.reader);
-    if (status == AE_OK) status = closed;
-    if (status != AE_OK) {
-        ae_free(result.data);
-        return status;
-    }
-    *text = result.data;
     return AE_OK;
 }
 

@@ -9,15 +9,11 @@ typedef struct ae_npz ae_npz;
 /* Arrays are read on demand; nothing larger than the file says it holds is ever allocated. */
 ae_status ae_npz_open(const char *path, ae_npz **out);
 void ae_npz_close(ae_npz *file); // NULL is fine
-bool ae_npz_has(const ae_npz *file, const char *name);
 
 /* A numeric array ('<f4', '<f8', '<i4', '<i8', '|b1', ...; C order) as doubles, whatever its type; free
  * *values with ae_free. shape: room for AE_MAX_DIM; a 0-d array has n_dim 0 and one value. */
 ae_status ae_npz_read_double(const ae_npz *file, const char *name, double **values, int *n_dim,
                              int64_t *shape);
-
-/* A 0-d string array ('<U..') as UTF-8; free with ae_free. */
-ae_status ae_npz_read_string(const ae_npz *file, const char *name, char **text);
 
 /* Writing: stored members, zip64 sizes as numpy writes them; complete or not at all. */
 typedef struct ae_npz_array {

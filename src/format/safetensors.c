@@ -243,10 +243,6 @@ const json_t *ae_safetensors_metadata(const ae_safetensors *file) {
     return json_object_get(file->header, "__metadata__");
 }
 
-const char *ae_safetensors_path(const ae_safetensors *file) {
-    return file->path;
-}
-
 // ---- writing ---------------------------------------------------------------------------------------
 
 // The header's entry of `tensor`, whose data begins at *offset; moves *offset behind it.

@@ -21,7 +21,6 @@ size_t ae_safetensors_count(const ae_safetensors *file);
 const ae_tensor *ae_safetensors_at(const ae_safetensors *file, size_t index);       // in order of data offset
 const ae_tensor *ae_safetensors_find(const ae_safetensors *file, const char *name); // NULL: not there
 const json_t *ae_safetensors_metadata(const ae_safetensors *file); // object of strings; NULL: none
-const char *ae_safetensors_path(const ae_safetensors *file);
 
 /* Writes the tensors in the given order; metadata (object of strings) may be NULL. Each tensor's data must be
  * present. Complete or not at all. */

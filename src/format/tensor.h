@@ -35,7 +35,7 @@ typedef struct ae_tensor {
     int n_dim;
     int64_t shape[AE_MAX_DIM];
     size_t n_bytes;
-    const void *data; // row-major; mapped, may be unaligned for its type in torch archives of odd make
+    const void *data; // row-major; mapped, may be unaligned for its type
     int file;         // index of the file within its checkpoint; 0 for a single file
     uint64_t offset;  // of data in that file
 } ae_tensor;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -19,16 +20,17 @@ struct ae_text_stream {
     char **paths;
     size_t n_paths, next_path;
 
-    // The file that is open: one of the three.
+    FILE *file; // NULL: none is open
     compression compression;
-    FILE *plain; // PLAIN, ZSTD
-    gzFile gzip;
-    ZSTD_DStream *zstd; // made once, reset for each file
-    bool is_json, is_open, at_end;
-    size_t zstd_need;      // 0: between frames
-    unsigned char *packed; // [CHUNK], for zstd
-    ZSTD_inBuffer packed_left;
+    bool is_json, at_end;
     uint64_t line; // of the document handed out last, from 1
+
+    // Of a compressed file.
+    z_stream gzip;
+    ZSTD_DStream *zstd;    // made once, reset for each file
+    bool in_frame;         // or in a member, as gzip calls them; a file may end between them
+    unsigned char *packed; // [CHUNK]
+    size_t packed_begin, packed_end;
 
     char *chunk; // [CHUNK] of text
     size_t chunk_begin, chunk_end;
@@ -48,23 +50,30 @@ static bool ends_with(const char *text, size_t length, const char *tail) {
 }
 
 static void close_file(ae_text_stream *s) {
-    if (s->plain) fclose(s->plain);
-    if (s->gzip) gzclose(s->gzip);
-    s->plain = NULL;
-    s->gzip = NULL;
-    s->is_open = false;
+    if (s->file) fclose(s->file);
+    s->file = NULL;
+    inflateEnd(&s->gzip); // does nothing where there is nothing
+}
+
+static ae_status cannot_read(const ae_text_stream *s) {
+    return ae_fail_errno(AE_ERR_IO, "cannot read '%s'", current_path(s));
 }
 
 // The name says what a file is; a compressed file under another name would pass for text, so its first bytes
 // are looked at.
-static ae_status check_magic(FILE *stream, const char *path, compression expected) {
-    static const unsigned char gzip[] = {0x1f, 0x8b}, zstd[] = {0x28, 0xb5, 0x2f, 0xfd};
-    unsigned char start[4];
-    size_t n = fread(start, 1, sizeof start, stream);
-    if (n < sizeof start && ferror(stream)) return ae_fail_errno(AE_ERR_IO, "cannot read '%s'", path);
-    rewind(stream);
-    bool is_gzip = n >= sizeof gzip && memcmp(start, gzip, sizeof gzip) == 0;
-    bool is_zstd = n >= sizeof zstd && memcmp(start, zstd, sizeof zstd) == 0;
+static ae_status check_magic(const ae_text_stream *s) {
+    // A frame to be skipped (behind a byte from 0x50 to 0x5f) is what pzstd begins with.
+    static const unsigned char gzip[] = {0x1f, 0x8b}, zstd[] = {0x28, 0xb5, 0x2f, 0xfd},
+                               skipped[] = {0x2a, 0x4d, 0x18};
+    const char *path = current_path(s);
+    const compression expected = s->compression;
+    unsigned char start[4] = {0};
+    size_t n = fread(start, 1, sizeof start, s->file);
+    if (n < sizeof start && ferror(s->file)) return cannot_read(s);
+    rewind(s->file);
+    bool is_gzip = memcmp(start, gzip, sizeof gzip) == 0;
+    bool is_zstd = memcmp(start, zstd, sizeof zstd) == 0 ||
+                   ((start[0] & 0xf0) == 0x50 && memcmp(start + 1, skipped, sizeof skipped) == 0);
     if (expected == GZIP && !is_gzip)
         return ae_fail(AE_ERR_FORMAT, "'%s' is named .gz, but is not compressed by gzip", path);
     if (expected == ZSTD && !is_zstd)
@@ -75,24 +84,18 @@ static ae_status check_magic(FILE *stream, const char *path, compression expecte
     return AE_OK;
 }
 
-static ae_status open_zstd(ae_text_stream *s) {
-    if (!s->zstd) s->zstd = ZSTD_createDStream();
+static ae_status start_unpacking(ae_text_stream *s) {
     if (!s->packed) s->packed = ae_alloc(CHUNK, 1);
-    if (!s->zstd || !s->packed)
-        return ae_fail(AE_ERR_MEMORY, "out of memory while opening '%s'", current_path(s));
-    ZSTD_DCtx_reset(s->zstd, ZSTD_reset_session_only);
-    s->packed_left = (ZSTD_inBuffer){.src = s->packed};
-    s->zstd_need = 0;
-    return AE_OK;
-}
-
-static ae_status open_stream(const char *path, FILE **stream) {
-    int file = -1;
-    AE_TRY(ae_file_open(path, &file));
-    *stream = fdopen(file, "rb");
-    if (*stream) return AE_OK;
-    close(file);
-    return ae_fail_errno(AE_ERR_IO, "cannot open '%s'", path);
+    if (s->compression == ZSTD && !s->zstd) s->zstd = ZSTD_createDStream();
+    s->gzip = (z_stream){0};
+    bool ready = s->packed;
+    if (s->compression == ZSTD)
+        ready = ready && s->zstd && !ZSTD_isError(ZSTD_DCtx_reset(s->zstd, ZSTD_reset_session_only));
+    else
+        ready = ready && inflateInit2(&s->gzip, 16 + MAX_WBITS) == Z_OK; // 16: gzip's own header, no other
+    s->packed_begin = s->packed_end = 0;
+    s->in_frame = false;
+    return ready ? AE_OK : ae_fail(AE_ERR_MEMORY, "out of memory while opening '%s'", current_path(s));
 }
 
 static ae_status open_file(ae_text_stream *s, const char *path) {
@@ -104,22 +107,16 @@ static ae_status open_file(ae_text_stream *s, const char *path) {
     s->at_end = false;
     s->line = 0;
     s->chunk_begin = s->chunk_end = 0;
-    AE_TRY(open_stream(path, &s->plain));
-    s->is_open = true;
-    AE_TRY(check_magic(s->plain, path, s->compression));
-    if (s->compression == ZSTD) return open_zstd(s);
-    if (s->compression == PLAIN) return AE_OK;
-    fclose(s->plain);
-    s->plain = NULL;
     int file = -1;
     AE_TRY(ae_file_open(path, &file));
-    s->gzip = gzdopen(file, "rb");
-    if (!s->gzip) {
+    s->file = fdopen(file, "rb");
+    if (!s->file) {
+        ae_status status = ae_fail_errno(AE_ERR_IO, "cannot open '%s'", path);
         close(file);
-        return ae_fail_errno(AE_ERR_IO, "cannot open '%s'", path);
+        return status;
     }
-    gzbuffer(s->gzip, CHUNK);
-    return AE_OK;
+    AE_TRY(check_magic(s));
+    return s->compression == PLAIN ? AE_OK : start_unpacking(s);
 }
 
 static ae_status damaged(const ae_text_stream *s, const char *why) {
@@ -127,32 +124,68 @@ static ae_status damaged(const ae_text_stream *s, const char *why) {
                    current_path(s), (unsigned long long)s->line, why);
 }
 
-static ae_status read_gzip(ae_text_stream *s, size_t *length) {
-    int n = gzread(s->gzip, s->chunk, CHUNK);
-    int code;
-    const char *why = gzerror(s->gzip, &code);
-    // A file that is cut short gives what it has and Z_BUF_ERROR behind it.
-    if (n < 0 || (n == 0 && code == Z_BUF_ERROR))
-        return damaged(s, code == Z_BUF_ERROR ? "it ends too early" : why);
-    *length = (size_t)n;
+static ae_status no_memory_to_unpack(const ae_text_stream *s) {
+    return ae_fail(AE_ERR_MEMORY, "out of memory while reading '%s'", current_path(s));
+}
+
+// More of what is compressed where none is left; still none at the file's end.
+static ae_status refill(ae_text_stream *s) {
+    if (s->packed_begin < s->packed_end) return AE_OK;
+    s->packed_begin = 0;
+    s->packed_end = fread(s->packed, 1, CHUNK, s->file);
+    return s->packed_end == 0 && ferror(s->file) ? cannot_read(s) : AE_OK;
+}
+
+static ae_status inflate_some(ae_text_stream *s, size_t *length) {
+    z_stream *z = &s->gzip;
+    z->next_out = (unsigned char *)s->chunk;
+    z->avail_out = CHUNK;
+    while (z->avail_out == CHUNK) {
+        AE_TRY(refill(s));
+        if (s->packed_begin == s->packed_end && !s->in_frame) break;
+        if (!s->in_frame && s->packed[s->packed_begin] == 0) { // tapes are filled up with zeros
+            s->packed_begin++;
+            continue;
+        }
+        z->next_in = s->packed + s->packed_begin;
+        z->avail_in = (unsigned)(s->packed_end - s->packed_begin);
+        const int code = inflate(z, Z_NO_FLUSH);
+        s->packed_begin = s->packed_end - z->avail_in;
+        s->in_frame = code != Z_STREAM_END;
+        if (code == Z_STREAM_END) inflateReset(z);
+        if (code == Z_BUF_ERROR) return damaged(s, "it ends too early");
+        if (code == Z_MEM_ERROR) return no_memory_to_unpack(s);
+        if (code != Z_OK && code != Z_STREAM_END) return damaged(s, z->msg ? z->msg : "no gzip data");
+    }
+    *length = CHUNK - z->avail_out;
     return AE_OK;
 }
 
-static ae_status read_zstd(ae_text_stream *s, size_t *length) {
+static ae_status fail_zstd(const ae_text_stream *s, size_t code) {
+    switch (ZSTD_getErrorCode(code)) {
+    case ZSTD_error_frameParameter_windowTooLarge:
+        return ae_fail(AE_ERR_UNSUPPORTED,
+                       "'%s' needs a window of more than 128 MB; compress it without --long",
+                       current_path(s));
+    case ZSTD_error_memory_allocation:
+        return no_memory_to_unpack(s);
+    default:
+        return damaged(s, ZSTD_getErrorName(code));
+    }
+}
+
+static ae_status decompress_some(ae_text_stream *s, size_t *length) {
     ZSTD_outBuffer out = {.dst = s->chunk, .size = CHUNK};
     while (out.pos == 0) {
-        if (s->packed_left.pos == s->packed_left.size) {
-            s->packed_left.size = fread(s->packed, 1, CHUNK, s->plain);
-            s->packed_left.pos = 0;
-            if (s->packed_left.size == 0 && ferror(s->plain))
-                return ae_fail_errno(AE_ERR_IO, "cannot read '%s'", current_path(s));
-            if (s->packed_left.size == 0 && s->zstd_need == 0) break; // the end, between frames
-        }
-        bool no_more = s->packed_left.size == 0;
-        size_t code = ZSTD_decompressStream(s->zstd, &out, &s->packed_left);
-        if (ZSTD_isError(code)) return damaged(s, ZSTD_getErrorName(code));
-        s->zstd_need = code;
-        if (no_more && out.pos == 0 && code != 0) return damaged(s, "it ends too early");
+        AE_TRY(refill(s));
+        const bool no_more = s->packed_begin == s->packed_end;
+        if (no_more && !s->in_frame) break;
+        ZSTD_inBuffer in = {s->packed, s->packed_end, s->packed_begin};
+        const size_t code = ZSTD_decompressStream(s->zstd, &out, &in);
+        if (ZSTD_isError(code)) return fail_zstd(s, code);
+        s->packed_begin = in.pos;
+        s->in_frame = code != 0;
+        if (no_more && out.pos == 0 && s->in_frame) return damaged(s, "it ends too early");
     }
     *length = out.pos;
     return AE_OK;
@@ -162,13 +195,12 @@ static ae_status read_zstd(ae_text_stream *s, size_t *length) {
 static ae_status fill(ae_text_stream *s) {
     size_t length = 0;
     if (s->compression == GZIP) {
-        AE_TRY(read_gzip(s, &length));
+        AE_TRY(inflate_some(s, &length));
     } else if (s->compression == ZSTD) {
-        AE_TRY(read_zstd(s, &length));
+        AE_TRY(decompress_some(s, &length));
     } else {
-        length = fread(s->chunk, 1, CHUNK, s->plain);
-        if (length == 0 && ferror(s->plain))
-            return ae_fail_errno(AE_ERR_IO, "cannot read '%s'", current_path(s));
+        length = fread(s->chunk, 1, CHUNK, s->file);
+        if (length == 0 && ferror(s->file)) return cannot_read(s);
     }
     s->chunk_begin = 0;
     s->chunk_end = length;
@@ -251,7 +283,6 @@ static ae_status read_document(ae_text_stream *s, const char *line, size_t lengt
     if (!place) return ae_no_memory();
     json_decref(s->document);
     s->document = NULL;
-    const char *found = NULL;
     ae_status status = AE_OK;
     if (count_values(line, length) > MAX_VALUES)
         status = ae_fail(AE_ERR_FORMAT, "'%s' holds more than the %d values that a document may have", place,
@@ -260,17 +291,14 @@ static ae_status read_document(ae_text_stream *s, const char *line, size_t lengt
     if (status == AE_OK && !json_is_object(s->document))
         status = ae_fail(AE_ERR_FORMAT, "'%s' is %s, expected an object with a field 'text'", place,
                          ae_json_type_name(s->document));
-    if (status == AE_OK) status = ae_json_string(place, s->document, "text", true, &found);
+    if (status == AE_OK) status = ae_json_bytes(place, s->document, "text", true, text, text_length);
     ae_free(place);
-    if (status != AE_OK) return status;
-    *text = found;
-    *text_length = json_string_length(json_object_get(s->document, "text"));
-    return AE_OK;
+    return status;
 }
 
 ae_status ae_text_stream_next(ae_text_stream *stream, const char **text, size_t *length) {
     for (;;) {
-        if (!stream->is_open) {
+        if (!stream->file) {
             if (stream->next_path == stream->n_paths) {
                 *text = NULL;
                 *length = 0;

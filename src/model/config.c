@@ -90,7 +90,7 @@ ae_status ae_config_load(const char *folder, ae_config *out) {
     json_t *json = NULL;
     ae_config config = {0};
     ae_status status = ae_json_load(path, CONFIG_LIMIT, &json);
-    if (status == AE_ERR_NOT_FOUND)
+    if (status == AE_ERR_NOT_FOUND && !ae_path_is_taken(path))
         ae_fail(status, "'%s' has no config.json: it is not a Hugging Face model folder", folder);
     if (status == AE_OK) status = read_config(path, json, &config);
     if (status == AE_OK) *out = config;

@@ -2,6 +2,7 @@
 
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/memory.h"
 
@@ -40,6 +41,9 @@ struct ae_bpe {
     size_t n_merges, merges_mask;
     int32_t byte_ids[256];
     _Atomic unsigned char *wholeness; // [n_ids]
+    // Of the hashes, drawn at random: nobody can write a vocabulary whose tokens all collide. Ids do not
+    // depend on it.
+    uint64_t key;
 };
 
 /* ---- hashes ----------------------------------------------------------------------------------------- */
@@ -65,8 +69,8 @@ static inline uint64_t scramble(uint64_t x) {
 
 // Reads eight bytes at a time, the last eight overlapping those before: nearly all pieces take one or two
 // steps.
-static inline uint64_t hash_bytes(const unsigned char *s, size_t length) {
-    uint64_t hash = length;
+static inline uint64_t hash_bytes(const ae_bpe *bpe, const unsigned char *s, size_t length) {
+    uint64_t hash = bpe->key ^ length;
     if (length >= 8) {
         for (size_t at = 0; at + 8 < length; at += 8)
             hash = scramble(hash ^ load64(s + at));
@@ -80,7 +84,7 @@ static inline uint64_t hash_bytes(const unsigned char *s, size_t length) {
 
 static inline size_t merge_home(const ae_bpe *bpe, int32_t left, int32_t right) {
     uint64_t pair = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
-    return (size_t)(pair * 0x9E3779B97F4A7C15u >> 32) & bpe->merges_mask;
+    return (size_t)scramble(pair ^ bpe->key) & bpe->merges_mask;
 }
 
 static inline const merge_slot *find_merge(const ae_bpe *bpe, int32_t left, int32_t right) {
@@ -91,7 +95,7 @@ static inline const merge_slot *find_merge(const ae_bpe *bpe, int32_t left, int3
 }
 
 static inline int32_t find_name(const ae_bpe *bpe, const unsigned char *s, size_t length) {
-    uint64_t hash = hash_bytes(s, length);
+    uint64_t hash = hash_bytes(bpe, s, length);
     for (size_t at = hash & bpe->names_mask; bpe->names[at].id >= 0; at = (at + 1) & bpe->names_mask) {
         if (bpe->names[at].hash != (uint32_t)(hash >> 32)) continue;
         const token *found = &bpe->tokens[bpe->names[at].id];
@@ -122,6 +126,8 @@ ae_status ae_bpe_new(int32_t n_ids, ae_bpe **out) {
     if (!bpe) return ae_no_memory();
     enum { FIRST_SIZE = 1024 };
     bpe->n_ids = n_ids;
+    if (getrandom(&bpe->key, sizeof bpe->key, GRND_NONBLOCK) != sizeof bpe->key)
+        bpe->key = (uintptr_t)bpe; // differs from process to process, too
     bpe->tokens = ae_alloc((size_t)n_ids, sizeof *bpe->tokens);
     bpe->wholeness = ae_alloc((size_t)n_ids, sizeof *bpe->wholeness);
     bpe->names = new_names(FIRST_SIZE);
@@ -163,7 +169,7 @@ static ae_status grow_names(ae_bpe *bpe) {
         if (id < 0) continue;
         const token *named = &bpe->tokens[id];
         put_name(bigger, size - 1,
-                 hash_bytes((unsigned char *)bpe->bytes + named->start, (size_t)named->length), id);
+                 hash_bytes(bpe, (unsigned char *)bpe->bytes + named->start, (size_t)named->length), id);
     }
     ae_free(bpe->names);
     bpe->names = bigger;
@@ -179,7 +185,7 @@ ae_status ae_bpe_add_token(ae_bpe *bpe, int32_t id, const char *bytes, size_t le
     AE_TRY(ae_grow((void **)&bpe->bytes, &bpe->bytes_capacity, bpe->n_bytes + length + 1, 1));
     if (merged) {
         if (bpe->n_names * 2 >= bpe->names_mask) AE_TRY(grow_names(bpe));
-        put_name(bpe->names, bpe->names_mask, hash_bytes(s, length), id);
+        put_name(bpe->names, bpe->names_mask, hash_bytes(bpe, s, length), id);
         bpe->n_names++;
     }
     memcpy(bpe->bytes + bpe->n_bytes, bytes, length);

@@ -181,7 +181,3 @@ ae_status ae_tokenizer_decode(const ae_tokenizer *tokenizer, const int32_t *ids,
 int32_t ae_tokenizer_end_of_text(const ae_tokenizer *tokenizer) {
     return tokenizer->end_of_text;
 }
-
-int32_t ae_tokenizer_count(const ae_tokenizer *tokenizer) {
-    return tokenizer->n_vocab;
-}

@@ -29,11 +29,10 @@ ae_status ae_tokenizer_encode(const ae_tokenizer *tokenizer, const char *text, s
 const char *ae_tokenizer_bytes(const ae_tokenizer *tokenizer, int32_t id, size_t *length);
 
 /* Ids to UTF-8, invalid bytes replaced by U+FFFD as Python's errors="replace" does; nameless ids are one
- * U+FFFD each. No clean-up of spaces. *text: NUL-terminated, free with ae_free. */
+ * U+FFFD each. No clean-up of spaces. *text: NUL-terminated, free with ae_free; `length` may be NULL. */
 ae_status ae_tokenizer_decode(const ae_tokenizer *tokenizer, const int32_t *ids, size_t n_ids, char **text,
                               size_t *length);
 
 int32_t ae_tokenizer_end_of_text(const ae_tokenizer *tokenizer); // id of <|endoftext|>; -1: none
-int32_t ae_tokenizer_count(const ae_tokenizer *tokenizer);       // n_vocab
 
 #endif

@@ -93,11 +93,11 @@ ae_status ae_loader_add_described(ae_tokenizer_loader *load, const char *path, c
         return ae_fail(AE_ERR_FORMAT, "'%s': an added token is %s, expected an object", path,
                        ae_json_type_name(entry));
     const char *text = NULL;
-    AE_TRY(ae_json_string(path, entry, "content", true, &text));
+    size_t length = 0;
+    AE_TRY(ae_json_bytes(path, entry, "content", true, &text, &length));
     int32_t id = -1;
     AE_TRY(ae_loader_check_id(load, path, text, id_value, &id));
-    return add_added(load, path, text, json_string_length(json_object_get(entry, "content")), id, entry,
-                     !json_is_true(json_object_get(entry, "special")));
+    return add_added(load, path, text, length, id, entry, !json_is_true(json_object_get(entry, "special")));
 }
 
 // A special token that is only named: its id is that in the vocabulary; one without an id is nothing to look
@@ -134,7 +134,7 @@ static ae_status add_special_tokens(ae_tokenizer_loader *load, const char *path,
 static ae_status load_optional(const ae_tokenizer_loader *load, const char *name, char **path, json_t **out) {
     *path = ae_path_join(load->folder, name);
     if (!*path) return ae_no_memory();
-    if (!ae_path_exists(*path)) return AE_OK;
+    if (!ae_path_is_taken(*path)) return AE_OK;
     AE_TRY(ae_json_load(*path, AE_TOKENIZER_FILE_LIMIT, out));
     if (!json_is_object(*out))
         return ae_fail(AE_ERR_FORMAT, "'%s' holds %s, expected an object", *path, ae_json_type_name(*out));

@@ -9,7 +9,7 @@
 static ae_status add_file(ae_digest *digest, const char *folder, const char *name, bool *there) {
     char *path = ae_path_join(folder, name), hex[AE_DIGEST_HEX];
     if (!path) return ae_no_memory();
-    *there = ae_path_exists(path);
+    *there = ae_path_is_taken(path);
     ae_status status = *there ? ae_sha256_file(path, hex) : AE_OK;
     ae_free(path);
     if (status == AE_OK && *there) status = ae_digest_add(digest, name, strlen(name) + 1);

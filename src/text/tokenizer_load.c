@@ -187,12 +187,12 @@ static ae_status read_merges_array(ae_tokenizer_loader *load, const json_t *merg
 static ae_status choose_files(ae_tokenizer_loader *load) {
     load->main_path = ae_path_join(load->folder, "tokenizer.json");
     if (!load->main_path) return ae_no_memory();
-    if (ae_path_exists(load->main_path)) return AE_OK;
+    if (ae_path_is_taken(load->main_path)) return AE_OK;
     ae_free(load->main_path);
     load->main_path = ae_path_join(load->folder, "vocab.json");
     load->merges_path = ae_path_join(load->folder, "merges.txt");
     if (!load->main_path || !load->merges_path) return ae_no_memory();
-    if (ae_path_exists(load->main_path) && ae_path_exists(load->merges_path)) return AE_OK;
+    if (ae_path_is_taken(load->main_path) && ae_path_is_taken(load->merges_path)) return AE_OK;
     return ae_fail(AE_ERR_NOT_FOUND,
                    "'%s' has no tokenizer: looked for tokenizer.json, or vocab.json and merges.txt; download "
                    "these files "

@@ -9,7 +9,7 @@
 ae_status ae_unicode_nfkd(const char *text, size_t length, char **out);
 
 /* `bytes` with every maximal invalid part replaced by U+FFFD, as Python's bytes.decode("utf-8", "replace")
- * does. */
+ * does. *out: NUL-terminated, free with ae_free; out_length may be NULL. */
 ae_status ae_utf8_replace(const char *bytes, size_t length, char **out, size_t *out_length);
 
 /* Bytes at the end that are the beginning of an unfinished character (0 to 3): hold them back when streaming.

@@ -2,7 +2,7 @@
 # nothing is run, and no text steers the terminal.
 mkdir outside
 echo 'a secret of the user' >outside/secret
-: >outside/x.tmp-abcdef # what is cleared away where a run or a journal lies
+: >outside/x.json.tmp-abcdef # what is cleared away where a run or a journal lies
 outside=$PWD/outside
 cp "$demo/model.safetensors" outside/weights.safetensors
 outside_was=$(cd outside && listing)

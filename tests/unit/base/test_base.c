@@ -109,6 +109,19 @@ static void json_fields_are_typed_and_named(void **state) {
     assert_fails(ae_json_int("t.json", object, "n", true, 5, 10, &n), AE_ERR_FORMAT,
                  "field 'n' is 3, expected 5 to 10");
     json_decref(object);
+    text = "{\"v\": \"rome\\u0000 no\", \"e\": \"\"}";
+    assert_ok(ae_json_parse("t.json", text, strlen(text), &object));
+    s = "a";
+    assert_fails(ae_json_string("t.json", object, "v", true, &s), AE_ERR_FORMAT,
+                 "'t.json': field 'v' holds a NUL character after 'rome'");
+    assert_string_equal(s, "a");
+    size_t length = 0;
+    assert_ok(ae_json_bytes("t.json", object, "v", true, &s, &length));
+    assert_int_equal(length, 8);
+    assert_memory_equal(s, "rome\0 no", 9);
+    assert_ok(ae_json_string("t.json", object, "e", true, &s));
+    assert_string_equal(s, "");
+    json_decref(object);
     text = "{\"n\": 3, \"n\": 4}";
     assert_fails(ae_json_parse("t.json", text, strlen(text), &object), AE_ERR_FORMAT, "duplicate");
     assert_fails(ae_json_parse("t.json", "[1] 2", 5, &object), AE_ERR_FORMAT, "not valid JSON");

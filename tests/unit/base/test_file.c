@@ -1,8 +1,12 @@
 // base/file and base/lock: what is no file where a file is expected; what is half-written is private.
 #include "test.h"
 
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -51,6 +55,103 @@ static void a_pipe_of_our_own_is_read(void **state) {
     assert_string_equal(text, "[1]");
     ae_free(text);
     close(ends[0]);
+}
+
+static void what_was_not_downloaded_is_named(void **state) {
+    static const char pointer[] = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n";
+    char *path = ae_path_join(*state, "pointer"), *link = ae_path_join(*state, "to-nothing"), *text = NULL;
+    ae_map map = {0};
+    int file = -1;
+    assert_ok(ae_atomic_write(path, pointer, sizeof pointer - 1));
+    assert_int_equal(symlink("../blobs/0123", link), 0);
+    const struct {
+        const char *path;
+        ae_status status;
+        const char *message;
+    } cases[] = {
+        {path, AE_ERR_FORMAT,
+         "pointer' is a Git LFS pointer, not the data themselves: run 'git lfs pull' in its folder"},
+        {link, AE_ERR_NOT_FOUND, "to-nothing' is a link to what is not there"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_fails(ae_map_open(cases[i].path, &map), cases[i].status, cases[i].message);
+        assert_fails(ae_file_read(cases[i].path, 100, &text, NULL), cases[i].status, cases[i].message);
+        assert_fails(ae_file_open(cases[i].path, &file), cases[i].status, cases[i].message);
+    }
+    assert_ok(ae_atomic_write(path, pointer, 30)); // too short for one
+    assert_ok(ae_file_open(path, &file));
+    close(file);
+    assert_false(ae_path_exists(link));
+    assert_true(ae_path_is_taken(link));
+    assert_int_equal(unlink(link), 0);
+    assert_false(ae_path_is_taken(link));
+    ae_free(link);
+    ae_free(path);
+}
+
+// Stands before the C library's: the third name of a folder can be made unreadable.
+static int names_until_error;
+
+struct dirent *readdir(DIR *folder) {
+    static struct dirent *(*real)(DIR *);
+    if (!real) *(void **)&real = dlsym(RTLD_NEXT, "readdir");
+    if (names_until_error == 0 || --names_until_error > 0) return real(folder);
+    errno = EIO;
+    return NULL;
+}
+
+static void a_folder_that_cannot_be_read_is_no_shorter_one(void **state) {
+    char **names = NULL;
+    size_t count = 0;
+    names_until_error = 3;
+    assert_fails(ae_folder_list(*state, &names, &count), AE_ERR_IO, "cannot list folder '");
+    assert_int_equal(names_until_error, 0);
+    assert_null(names);
+    errno = ENOENT; // what is left from before is no error
+    assert_ok(ae_folder_list(*state, &names, &count));
+    assert_true(count > 0);
+    ae_folder_list_free(names, count);
+}
+
+// So does this: what sets the mask for a moment lets files of other threads have it.
+static int n_masks;
+
+mode_t umask(mode_t mask) {
+    n_masks++;
+    return (mode_t)syscall(SYS_umask, mask);
+}
+
+static void asking_for_the_mode_sets_nothing(void **state) {
+    (void)state;
+    const mode_t before = umask(0027);
+    n_masks = 0;
+    assert_int_equal(ae_finished_mode(0777), 0750);
+    assert_int_equal(ae_finished_mode(0666), 0640);
+    assert_int_equal(n_masks, 0);
+    umask(before);
+}
+
+static void a_result_replaces_no_device_pipe_or_folder(void **state) {
+    char *pipe = ae_path_join(*state, "result-pipe"), *null = ae_path_join(*state, "null");
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    assert_int_equal(symlink("/dev/null", null), 0);
+    const char *const paths[] = {pipe, null, *state, "/dev/fd/1"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        assert_fails(ae_atomic_write(paths[i], "x", 1), AE_ERR_ARGUMENT,
+                     "' is a device, a pipe or a folder: name a file");
+    struct stat info;
+    assert_int_equal(lstat(pipe, &info), 0);
+    assert_true(S_ISFIFO(info.st_mode));
+    assert_int_equal(lstat(null, &info), 0);
+    assert_true(S_ISLNK(info.st_mode));
+    // A link to nothing gives way like one to a file.
+    assert_int_equal(unlink(null), 0);
+    assert_int_equal(symlink("nothing", null), 0);
+    assert_ok(ae_atomic_write(null, "x", 1));
+    assert_int_equal(lstat(null, &info), 0);
+    assert_true(S_ISREG(info.st_mode));
+    ae_free(null);
+    ae_free(pipe);
 }
 
 static void what_is_half_written_is_private(void **state) {
@@ -134,6 +235,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pipes_devices_and_folders_are_refused_at_once),
         cmocka_unit_test(a_pipe_of_our_own_is_read),
+        cmocka_unit_test(what_was_not_downloaded_is_named),
+        cmocka_unit_test(a_folder_that_cannot_be_read_is_no_shorter_one),
+        cmocka_unit_test(asking_for_the_mode_sets_nothing),
+        cmocka_unit_test(a_result_replaces_no_device_pipe_or_folder),
         cmocka_unit_test(what_is_half_written_is_private),
         cmocka_unit_test(a_result_takes_the_place_of_a_link),
         cmocka_unit_test(a_lock_is_a_file_of_its_own),

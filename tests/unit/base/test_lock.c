@@ -45,19 +45,29 @@ static void a_folder_that_is_not_there_is_named(void **state) {
 static void what_killed_writers_left_is_cleared(void **state) {
     char *folder = ae_path_join(*state, "folder");
     assert_ok(ae_folder_make(folder));
-    static const char *const names[] = {"a.json.tmp-aB3dE6", "b.tmp-12", "c", "d.tmp-aB3dE6x"};
-    for (size_t i = 0; i < 4; i++) {
-        char *path = ae_path_join(folder, names[i]);
-        assert_ok(ae_atomic_write(path, "", 0));
+    static const char *const kept[] = {
+        "a.json",          "b.json.tmp-12", "c.json.tmp-folder", "d.json.tmp-aLink0", "e.json.tmp-aB3dE6x",
+        "notes.tmp-backup"};
+    static const char *const removed[] = {"f.json.tmp-aB3dE6", "g.tmp-x.safetensors.tmp-00001f"};
+    enum { KEPT = sizeof kept / sizeof *kept, ALL = KEPT + sizeof removed / sizeof *removed };
+    for (size_t i = 0; i < ALL; i++) {
+        char *path = ae_path_join(folder, i < KEPT ? kept[i] : removed[i - KEPT]);
+        if (strstr(path, "tmp-folder"))
+            assert_ok(ae_folder_make(path));
+        else if (strstr(path, "tmp-aLink0"))
+            assert_int_equal(symlink("a.json", path), 0);
+        else
+            assert_ok(ae_atomic_write(path, "", 0));
+        assert_int_equal(ae_path_is_half_written(path), i >= KEPT);
         ae_free(path);
     }
     assert_ok(ae_folder_clear(folder));
     char **left = NULL;
     size_t count = 0;
     assert_ok(ae_folder_list(folder, &left, &count));
-    assert_int_equal(count, 3);
+    assert_int_equal(count, KEPT);
     for (size_t i = 0; i < count; i++)
-        assert_string_equal(left[i], names[i + 1]);
+        assert_string_equal(left[i], kept[i]);
     ae_folder_list_free(left, count);
     ae_free(folder);
 }

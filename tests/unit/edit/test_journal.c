@@ -576,12 +576,16 @@ static void a_removed_entry_is_told_by_verify(void **state) {
     char *path = entry_path(p, "0002.safetensors");
     assert_int_equal(unlink(path), 0);
     ae_free(path);
+    write_in(p, "0004.safetensors.tmp-a1B2c3", ""); // what a kill can leave is not told of, a note is
+    write_in(p, "notes.tmp-backup", "mine");
     ae_journal *journal = open_to_read(p);
     ae_text heard = {0};
     assert_ok(ae_text_append(&heard, "", 0));
     const ae_hooks hooks = {.user = &heard, .warn = keep_warning};
     assert_ok(ae_journal_verify(journal, p->model, &hooks));
     assert_non_null(strstr(heard.data, "has no entry 2, although there is an entry 3"));
+    assert_non_null(strstr(heard.data, "/notes.tmp-backup' is no part of the journal and has no effect"));
+    assert_null(strstr(heard.data, "a1B2c3"));
     ae_free(heard.data);
     ae_journal_close(journal);
 

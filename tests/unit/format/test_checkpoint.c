@@ -63,10 +63,17 @@ static void the_first_kind_that_is_there_is_opened(void **state) {
     assert_ptr_equal(ae_checkpoint_find(checkpoint, "w"), ae_checkpoint_at(checkpoint, 0));
     assert_null(ae_checkpoint_find(checkpoint, "a"));
     ae_checkpoint_close(checkpoint);
+    // A link to nothing is not passed over for what else there is.
+    char link[512];
+    assert_int_equal(unlink(scratch_path(state, "model.safetensors", link)), 0);
+    assert_int_equal(symlink("../blobs/0123", link), 0);
+    assert_fails(ae_checkpoint_open(*state, &checkpoint), AE_ERR_NOT_FOUND,
+                 "model.safetensors' is a link to what is not there");
+    assert_int_equal(unlink(link), 0);
     write_text(state, "model.safetensors",
                "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n");
     assert_fails(ae_checkpoint_open(*state, &checkpoint), AE_ERR_FORMAT,
-                 "is a Git LFS pointer, not the weights");
+                 "model.safetensors' is a Git LFS pointer, not the data themselves");
 }
 
 static void shards_come_in_order_of_name(void **state) {

@@ -300,6 +300,65 @@ static ae_status read_all(void *const *state, const char *name) {
     return status;
 }
 
+static void what_follows_a_gzip_member_is_read_or_refused(void **state) {
+    char path[512], *bytes;
+    size_t size;
+    write_gzip(state, "a.gz", "one\n", 4, "wb");
+    read_whole(scratch_path(state, "a.gz", path), &bytes, &size);
+    char *both = calloc(2 * size + 1000, 1);
+    assert_non_null(both);
+    memcpy(both, bytes, size);
+    memcpy(both + size, bytes, size);
+    for (size_t at = 0; at < 3; at++) // its first bytes say that it is one
+        for (int bit = 0; bit < 8; bit++) {
+            both[size + at] ^= (char)(1 << bit);
+            write_plain(state, "a.gz", both, 2 * size);
+            assert_fails(read_all(state, "a.gz"), AE_ERR_FORMAT,
+                         "a.gz': after line 1 the compressed data is damaged or cut short: ");
+            both[size + at] ^= (char)(1 << bit);
+        }
+    for (size_t cut = 1; cut < size; cut++) {
+        write_plain(state, "a.gz", both, size + cut);
+        assert_fails(read_all(state, "a.gz"), AE_ERR_FORMAT, "it ends too early");
+    }
+    write_plain(state, "a.gz", both, 2 * size + 1000); // zeros, as tapes have them
+    check_documents(state, "a.gz", (const char *const[]){"one", "one", NULL});
+    both[2 * size + 500] = 'x';
+    write_plain(state, "a.gz", both, 2 * size + 1000);
+    assert_fails(read_all(state, "a.gz"), AE_ERR_FORMAT, "incorrect header check");
+    free(both);
+    ae_free(bytes);
+}
+
+static void frames_to_be_skipped_are_skipped(void **state) {
+    char *packed, bytes[300] = "\x5a\x2a\x4d\x18\x04\0\0\0skip"; // of pzstd: the size of what follows
+    size_t n = compress_zstd("one\n", 4, &packed);
+    memcpy(bytes + 12, packed, n);
+    memcpy(bytes + 12 + n, bytes, 12);
+    bytes[12 + n] = '\x50';
+    memcpy(bytes + 24 + n, packed, n);
+    free(packed);
+    write_plain(state, "a.zst", bytes, 24 + 2 * n);
+    check_documents(state, "a.zst", (const char *const[]){"one", "one", NULL});
+    for (size_t cut = 5; cut < 12; cut++) {
+        write_plain(state, "a.zst", bytes, 12 + n + cut);
+        assert_fails(read_all(state, "a.zst"), AE_ERR_FORMAT, "it ends too early");
+    }
+    write_plain(state, "a.txt", bytes, 24 + 2 * n);
+    assert_fails(read_all(state, "a.txt"), AE_ERR_FORMAT, "a.txt' is compressed by zstd");
+}
+
+// A frame of one block, "a\n", as it stands; only the size of its window differs.
+static void a_window_that_is_too_large_is_named(void **state) {
+    char frame[] = "\x28\xb5\x2f\xfd\0\x88\x11\0\0a\n"; // 0x88: 2 to the power of 10 + 0x11
+    write_plain(state, "a.zst", frame, sizeof frame - 1);
+    check_documents(state, "a.zst", (const char *const[]){"a", NULL});
+    frame[5] = '\x90';
+    write_plain(state, "a.zst", frame, sizeof frame - 1);
+    assert_fails(read_all(state, "a.zst"), AE_ERR_UNSUPPORTED,
+                 "a.zst' needs a window of more than 128 MB; compress it without --long");
+}
+
 static void damaged_files_never_crash(void **state) {
     const char *text = "{\"text\": \"the quick brown fox\"}\n{\"text\": \"jumps over the lazy dog\"}\n";
     char path[512];
@@ -358,6 +417,12 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_line_without_end_is_refused, make_scratch_folder,
                                         remove_scratch_folder),
         cmocka_unit_test_setup_teardown(a_line_of_too_many_values_is_refused, make_scratch_folder,
+                                        remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(what_follows_a_gzip_member_is_read_or_refused, make_scratch_folder,
+                                        remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(frames_to_be_skipped_are_skipped, make_scratch_folder,
+                                        remove_scratch_folder),
+        cmocka_unit_test_setup_teardown(a_window_that_is_too_large_is_named, make_scratch_folder,
                                         remove_scratch_folder),
         cmocka_unit_test_setup_teardown(damaged_files_never_crash, make_scratch_folder,
                                         remove_scratch_folder),

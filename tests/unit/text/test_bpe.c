@@ -3,7 +3,7 @@
 
 #include "base/memory.h"
 #include "base/random.h"
-#include "text/bpe.h"
+#include "text/bpe.c" // itself: how its tables are filled is seen nowhere else
 
 enum { MERGES = 400, LONGEST_TOKEN = 14, MAX_IDS = 256 + MERGES, MAX_PIECE = 400 };
 
@@ -14,7 +14,7 @@ typedef struct merges {
 } merges;
 
 static ae_bpe *random_bpe(ae_random *random, merges *list) {
-    ae_bpe *bpe;
+    ae_bpe *bpe = NULL;
     assert_ok(ae_bpe_new(MAX_IDS, &bpe));
     for (int byte = 0; byte < 256; byte++) {
         assert_int_equal(ae_bpe_missing_byte(bpe), byte);
@@ -128,6 +128,67 @@ static void a_token_can_be_out_of_reach(void **state) {
     ae_bpe_free(bpe);
 }
 
+enum { COLLIDING = 1000, TABLE_BITS = 11 }; // so many have tables of 2,048 slots
+
+// The longest way from a token's home to its place, in slots.
+static size_t longest_way(const ae_bpe *bpe) {
+    size_t longest = 0;
+    for (size_t at = 0; at <= bpe->names_mask; at++) {
+        if (bpe->names[at].id < 0) continue;
+        size_t length;
+        const char *bytes = ae_bpe_bytes(bpe, bpe->names[at].id, &length);
+        const size_t way = (at - hash_bytes(bpe, (const unsigned char *)bytes, length)) & bpe->names_mask;
+        if (way > longest) longest = way;
+    }
+    for (size_t at = 0; at <= bpe->merges_mask; at++) {
+        if (bpe->merges[at].left < 0) continue;
+        const size_t way =
+            (at - merge_home(bpe, bpe->merges[at].left, bpe->merges[at].right)) & bpe->merges_mask;
+        if (way > longest) longest = way;
+    }
+    return longest;
+}
+
+// Tokens and merges that have one home under the key 0 are spread under the two keys that are drawn, and are
+// found under both.
+static void nobody_can_make_tokens_collide(void **state) {
+    (void)state;
+    ae_bpe *bpe[2], none = {.merges_mask = (1 << TABLE_BITS) - 1};
+    assert_ok(ae_bpe_new(COLLIDING, &bpe[0]));
+    assert_ok(ae_bpe_new(COLLIDING, &bpe[1]));
+    static uint64_t names[COLLIDING];
+    static int32_t rights[COLLIDING];
+    uint64_t name = 0;
+    int32_t right = 0;
+    for (int32_t i = 0; i < COLLIDING; i++) {
+        while ((hash_bytes(&none, (unsigned char *)&name, 8) & none.merges_mask) != 0)
+            name++;
+        while (merge_home(&none, 1, right) != 0)
+            right++;
+        names[i] = name++;
+        rights[i] = right++;
+        for (int k = 0; k < 2; k++) {
+            bool fresh = false;
+            assert_ok(ae_bpe_add_token(bpe[k], i, (const char *)&names[i], 8, true));
+            assert_ok(ae_bpe_add_merge(bpe[k], 1, rights[i], i, &fresh));
+            assert_true(fresh);
+        }
+    }
+    assert_true(bpe[0]->key != bpe[1]->key);
+    for (int k = 0; k < 2; k++) {
+        if (longest_way(bpe[k]) > COLLIDING / 10)
+            fail_msg("key %llx: %zu slots", (unsigned long long)bpe[k]->key, longest_way(bpe[k]));
+        for (int32_t i = 0; i < COLLIDING; i++) {
+            assert_int_equal(ae_bpe_find(bpe[k], (const char *)&names[i], 8), i);
+            const merge_slot *merge = find_merge(bpe[k], 1, rights[i]);
+            assert_non_null(merge);
+            assert_int_equal(merge->rank, i);
+            assert_int_equal(merge->result, i);
+        }
+        ae_bpe_free(bpe[k]);
+    }
+}
+
 // A name of no bytes is a name: its id is taken.
 static void an_empty_token_has_its_id(void **state) {
     (void)state;
@@ -145,6 +206,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(merging_follows_the_definition),
         cmocka_unit_test(an_empty_token_has_its_id),
+        cmocka_unit_test(nobody_can_make_tokens_collide),
         cmocka_unit_test(a_token_can_be_out_of_reach),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,8 @@
 // value.
 #include "test.h"
 
+#include <unistd.h>
+
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -21,6 +23,14 @@ static void write_text(const char *folder, const char *name, const char *text) {
     char *path = ae_path_join(folder, name);
     assert_non_null(path);
     assert_ok(ae_atomic_write(path, text, strlen(text)));
+    ae_free(path);
+}
+
+// As in a copy of the hub's cache that lacks what its links lead to. A file that is written there takes its
+// place.
+static void lay_link_to_nothing(const char *folder, const char *name) {
+    char *path = ae_path_join(folder, name);
+    assert_int_equal(symlink("../../blobs/0123", path), 0);
     ae_free(path);
 }
 
@@ -234,6 +244,9 @@ static void missing_and_broken_files(void **state) {
     write_text(folder, "vocab.json", "[]");
     assert_fails(open_folder(folder, N_VOCAB), AE_ERR_FORMAT,
                  "vocab.json' holds an array, expected an object");
+    lay_link_to_nothing(folder, "tokenizer.json");
+    assert_fails(open_folder(folder, N_VOCAB), AE_ERR_NOT_FOUND,
+                 "tokenizer.json' is a link to what is not there");
     write_text(folder, "tokenizer.json", "{\"model\": {\"vocab\": {\"a\"");
     assert_fails(open_folder(folder, N_VOCAB), AE_ERR_FORMAT, "tokenizer.json' is not valid JSON: line 1");
     write_text(folder, "tokenizer.json",
@@ -291,6 +304,9 @@ static void the_files_beside_the_vocabulary(void **state) {
                "{\"content\": \"<x>\", \"special\": true}}, \"bos_token\": \"<x>\", \"pad_token\": "
                "{\"content\": \"the\"}}");
     check_only_id(folder, "<x>", 610);
+    lay_link_to_nothing(folder, "added_tokens.json");
+    assert_fails(open_folder(folder, N_VOCAB), AE_ERR_NOT_FOUND,
+                 "added_tokens.json' is a link to what is not there");
     write_text(folder, "added_tokens.json", "{\"<y>\": 611}");
     check_only_id(folder, "<y>", 611);
     write_text(folder, "special_tokens_map.json",
