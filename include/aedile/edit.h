@@ -134,7 +134,8 @@ typedef struct ae_collect_options {
     const char *output;        /* the statistics folder */
     const char *name;          /* model's name in the path; NULL: the model's own */
     const char *dataset;       /* dataset's name in the path; NULL: "text" */
-    bool restart;              /* ignore a checkpoint of an interrupted collection */
+    bool restart;              /* ignore a checkpoint of an interrupted collection, and replace its output */
+    bool keep_finished;        /* an output that is there already is no error, but a warning, and stays */
     double checkpoint_seconds; /* how often a checkpoint is written; 0: every 180 s */
 } ae_collect_options;
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,8 +18,15 @@ static const double silent_seconds = 2, redraw_seconds = 0.2, log_seconds = 30;
 static volatile sig_atomic_t interrupted;
 
 static void on_interrupt(int number) {
+    (void)number;
     interrupted = 1;
-    signal(number, SIG_DFL);
+}
+
+void ae_console_catch_interrupt(void) {
+    struct sigaction action;
+    if (interrupted || sigaction(SIGINT, NULL, &action) != 0 || action.sa_handler != SIG_DFL) return;
+    action = (struct sigaction){.sa_handler = on_interrupt, .sa_flags = SA_RESTART | SA_RESETHAND};
+    sigaction(SIGINT, &action, NULL);
 }
 
 bool ae_console_interrupted(void) {
@@ -160,34 +168,60 @@ void ae_console_note(ae_console *console, const char *format, ...) {
     fputc('\n', stderr);
 }
 
+// "editing: 3 of 200 cases, 1.50/s, 131 s left, efficacy 100.0 %"; free with free(), NULL on lack of memory.
+static char *progress_text(const ae_console *console, double now, double done, double total,
+                           const char *unit) {
+    char *text = NULL, left[AE_SHORT_TEXT];
+    size_t length = 0;
+    FILE *line = open_memstream(&text, &length);
+    if (!line) return NULL;
+    const double rate = (done - console->progress.first) / (now - console->progress.began);
+    ae_print_visible(line, console->progress.stage);
+    fprintf(line, ": %.0f", done);
+    if (total > 0) fprintf(line, " of %.0f", total);
+    fprintf(line, " %s", unit);
+    if (rate > 0) fprintf(line, rate < 10 ? ", %.2f/s" : ", %.0f/s", rate);
+    if (rate > 0 && total > done) fprintf(line, ", %s left", ae_text_seconds((total - done) / rate, left));
+    if (*console->progress.note) fprintf(line, ", %s", console->progress.note);
+    return fclose(line) == 0 ? text : NULL;
+}
+
+// What does not fit on the terminal's line would go on in the next, which the next line of progress does not
+// overwrite. The last column stays free: some terminals go on behind it.
+static void cut_to_terminal(char *text) {
+    struct winsize size = {0};
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return;
+    for (int column = 0; *text; text++) {
+        const bool begins = ((unsigned char)*text & 0xC0) != 0x80; // a character, of several bytes in UTF-8
+        if (begins && ++column == size.ws_col) *text = '\0';
+    }
+}
+
 static bool progress(void *user, const char *stage, double done, double total, const char *unit) {
     ae_console *console = user;
     const double now = ae_clock();
-    if (strncmp(console->progress.stage, stage, sizeof console->progress.stage - 1) != 0) {
+    ae_console_catch_interrupt();
+    // The same stage may come again: of the next request, the next layer.
+    if (strncmp(console->progress.stage, stage, sizeof console->progress.stage - 1) != 0 ||
+        done < console->progress.last) {
         ae_console_clear(console);
         snprintf(console->progress.stage, sizeof console->progress.stage, "%s", stage);
         console->progress.began = now;
         console->progress.shown = now;
         console->progress.first = done; // work that is resumed does not count into the rate
     }
+    console->progress.last = done;
     if (interrupted) return false;
     const bool terminal = console->progress.terminal;
     const double spent = now - console->progress.began, since = now - console->progress.shown;
     if (console->quiet || spent < silent_seconds || since < (terminal ? redraw_seconds : log_seconds))
         return true;
     console->progress.shown = now;
-
-    const double rate = (done - console->progress.first) / spent;
-    char left[AE_SHORT_TEXT];
-    fputs(terminal ? "\r\033[K" : "aedile: ", stderr);
-    ae_print_visible(stderr, stage);
-    fprintf(stderr, ": %.0f", done);
-    if (total > 0) fprintf(stderr, " of %.0f", total);
-    fprintf(stderr, " %s", unit);
-    if (rate > 0) fprintf(stderr, rate < 10 ? ", %.2f/s" : ", %.0f/s", rate);
-    if (rate > 0 && total > done) fprintf(stderr, ", %s left", ae_text_seconds((total - done) / rate, left));
-    if (*console->progress.note) fprintf(stderr, ", %s", console->progress.note);
-    if (!terminal) fputc('\n', stderr);
+    char *text = progress_text(console, now, done, total, unit);
+    if (!text) return true;
+    if (terminal) cut_to_terminal(text);
+    fprintf(stderr, terminal ? "\r\033[K%s" : "aedile: %s\n", text);
+    free(text);
     fflush(stderr);
     console->progress.standing = terminal;
     return true;
@@ -200,7 +234,6 @@ void ae_console_open(ae_console *console, const char *command, bool json, bool q
     console->hooks = (ae_hooks){console, warn, progress};
     console->warnings = json_array();
     console->progress.terminal = isatty(STDERR_FILENO);
-    signal(SIGINT, on_interrupt);
 }
 
 void ae_console_close(ae_console *console) {
@@ -210,7 +243,7 @@ void ae_console_close(ae_console *console) {
     console->warnings = console->partial = NULL;
 }
 
-static void print_error(ae_console *console, ae_status status, const char *text) {
+static void tell_error(ae_console *console, ae_status status, const char *text) {
     ae_console_clear(console);
     fflush(stdout); // what was printed before comes before
     fputs("aedile: ", stderr);
@@ -225,7 +258,7 @@ static void print_error(ae_console *console, ae_status status, const char *text)
 }
 
 int ae_console_fail(ae_console *console, ae_status status) {
-    print_error(console, status, ae_last_error());
+    tell_error(console, status, ae_last_error());
     return AE_EXIT_FAILURE;
 }
 
@@ -235,7 +268,7 @@ int ae_console_fail_text(ae_console *console, ae_status status, const char *form
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    print_error(console, status, text);
+    tell_error(console, status, text);
     return AE_EXIT_FAILURE;
 }
 
@@ -245,7 +278,7 @@ int ae_console_misuse(ae_console *console, const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    print_error(console, AE_ERR_ARGUMENT, text);
+    tell_error(console, AE_ERR_ARGUMENT, text);
     fprintf(stderr, "Try 'aedile help %s'.\n", console->command);
     return AE_EXIT_USAGE;
 }

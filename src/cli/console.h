@@ -17,17 +17,22 @@ struct ae_console {
     json_t *partial;     // what was done before a failure, for the document that tells of it; NULL: nothing
     struct {
         char stage[80];
-        double began, first, shown; // time, `done` at that time, time of the last line
-        bool terminal, standing;    // stderr is one; a line stands on it without its newline
-        char note[64];              // what the command adds to the line; "": nothing
+        double began, first;     // time, `done` at that time
+        double shown, last;      // time of the last line; the last `done`
+        bool terminal, standing; // stderr is one; a line stands on it without its newline
+        char note[64];           // what the command adds to the line; "": nothing
     } progress;
 };
 
-/* Ctrl-C asks the library's call to stop at its next report of progress; a second one ends the process. */
 void ae_console_open(ae_console *console, const char *command, bool json, bool quiet);
 void ae_console_close(ae_console *console);
 
-/* Was Ctrl-C pressed? */
+/* From now on Ctrl-C asks the library's call to stop at its next report of progress, and a second one ends
+ * the process. The first report to the console's hooks has this done; until then, nobody being there to ask,
+ * Ctrl-C ends the process at once. Where it is ignored, it stays so. */
+void ae_console_catch_interrupt(void);
+
+/* Was Ctrl-C pressed since? */
 bool ae_console_interrupted(void);
 
 /* `aedile: <text>` on stderr, with --json also {"error": ...} on stdout. Return the exit code. */

@@ -7,9 +7,12 @@
 #include <unistd.h>
 
 #include "aedile/report.h"
+#include "base/file.h"
+#include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/demo_story.h"
 #include "cli/session.h"
+#include "cli/visible.h"
 
 typedef struct values {
     ae_common common;
@@ -42,7 +45,7 @@ typedef struct course {
     } window;
     double distance, efficacy, paraphrase, neighborhood; // the last distance; sums over all cases
     double first_tasks, last_tasks, first_perplexity, last_perplexity;
-    bool has_tasks;
+    int64_t n_measured; // edits before the last of these; -1: nothing is measured yet, 0: only the first
     double seconds;
     ae_run_result result;
 } course;
@@ -66,11 +69,11 @@ static void show_tasks(void *user, const ae_run_tasks *t) {
     double accuracy = 0;
     for (int i = 0; i < t->n_tasks; i++)
         accuracy += t->tasks[i].accuracy / t->n_tasks;
-    if (!run->has_tasks) {
+    if (run->n_measured < 0) {
         run->first_tasks = accuracy;
         run->first_perplexity = t->perplexity;
     }
-    run->has_tasks = true;
+    run->n_measured = t->n_edits;
     run->last_tasks = accuracy;
     run->last_perplexity = t->perplexity;
     if (!run->console->json) {
@@ -131,14 +134,27 @@ static const edited *smallest_k_dot_u(const course *run) {
     return found;
 }
 
+// Is there a figure of the edited model?
+static bool is_measured(const course *run) {
+    return run->n_measured > 0;
+}
+
 static void print_outcome(const course *run) {
     char time[AE_SHORT_TEXT];
     const edited *large = largest_norm(run), *small = smallest_k_dot_u(run);
-    printf("%s: %s after %zu edits (%s). Tasks %.1f -> %.1f, perplexity %.2f -> %.2f, %lld edit%s flagged.\n",
-           ae_variant_name(run->variant), has_collapsed(run) ? "collapsed" : "still works", run->n_edits,
-           ae_text_seconds(run->seconds, time), 100 * run->first_tasks, 100 * run->last_tasks,
-           run->first_perplexity, run->last_perplexity, (long long)run->result.n_flagged,
-           run->result.n_flagged == 1 ? "" : "s");
+    printf("%s: ", ae_variant_name(run->variant));
+    if (!is_measured(run))
+        printf("not measured after its %zu edits", run->n_edits);
+    else if ((size_t)run->n_measured == run->n_edits)
+        printf("%s after %zu edits", has_collapsed(run) ? "collapsed" : "still works", run->n_edits);
+    else
+        printf("%s after %lld of %zu edits", has_collapsed(run) ? "collapsed" : "still works",
+               (long long)run->n_measured, run->n_edits);
+    printf(" (%s). ", ae_text_seconds(run->seconds, time));
+    if (is_measured(run))
+        printf("Tasks %.1f -> %.1f, perplexity %.2f -> %.2f, ", 100 * run->first_tasks, 100 * run->last_tasks,
+               run->first_perplexity, run->last_perplexity);
+    printf("%lld edit%s flagged.\n", (long long)run->result.n_flagged, run->result.n_flagged == 1 ? "" : "s");
     if (large && small)
         printf("        largest update: case %lld, %.1f times the median norm; smallest |k.u|: case %lld, "
                "%.2g times "
@@ -150,16 +166,19 @@ static void print_outcome(const course *run) {
 static json_t *outcome_document(const course *run) {
     const edited *large = largest_norm(run), *small = smallest_k_dot_u(run);
     const double n = (double)run->n_edits;
-    json_t *document =
-        json_pack("{s:s, s:o, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "variant",
-                  ae_variant_name(run->variant), "run", ae_json_text(run->result.folder), "n_edits",
-                  (json_int_t)run->n_edits, "n_flagged", (json_int_t)run->result.n_flagged, "collapsed",
-                  has_collapsed(run), "efficacy", ae_json_real(run->efficacy / n), "paraphrase",
-                  ae_json_real(run->paraphrase / n), "neighborhood", ae_json_real(run->neighborhood / n),
-                  "tasks_before", ae_json_real(run->first_tasks), "tasks_after",
-                  ae_json_real(run->last_tasks), "perplexity_before", ae_json_real(run->first_perplexity),
-                  "perplexity_after", ae_json_real(run->last_perplexity), "distance",
-                  ae_json_real(run->distance), "seconds", ae_json_real(run->seconds));
+    const bool measured = is_measured(run);
+    json_t *document = json_pack(
+        "{s:s, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "variant",
+        ae_variant_name(run->variant), "run", ae_json_text(run->result.folder), "n_edits",
+        (json_int_t)run->n_edits, "n_measured", (json_int_t)run->n_measured, "n_flagged",
+        (json_int_t)run->result.n_flagged, "collapsed",
+        measured ? json_boolean(has_collapsed(run)) : json_null(), "efficacy",
+        ae_json_real(run->efficacy / n), "paraphrase", ae_json_real(run->paraphrase / n), "neighborhood",
+        ae_json_real(run->neighborhood / n), "tasks_before", ae_json_real(run->first_tasks), "tasks_after",
+        ae_json_real(measured ? run->last_tasks : NAN), "perplexity_before",
+        ae_json_real(run->first_perplexity), "perplexity_after",
+        ae_json_real(measured ? run->last_perplexity : NAN), "distance", ae_json_real(run->distance),
+        "seconds", ae_json_real(run->seconds));
     if (large && small)
         json_object_update_new(
             document,
@@ -172,27 +191,23 @@ static json_t *outcome_document(const course *run) {
 
 // ---- the parts -------------------------------------------------------------------------------------
 
-static char *join(const char *folder, const char *name) {
-    char *path = NULL;
-    return asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : path;
-}
-
 static ae_status edit_in_sequence(ae_console *console, const values *v, ae_model *model, const char *results,
                                   course *run) {
-    char *data = join(ae_model_get_info(model)->folder, "data");
-    char *text = data ? join(data, "held_out.txt") : NULL;
-    run->edits = calloc((size_t)v->edits, sizeof *run->edits);
+    char *data = ae_path_join(ae_model_get_info(model)->folder, "data");
+    char *text = data ? ae_path_join(data, "held_out.txt") : NULL;
+    run->edits = ae_alloc((size_t)v->edits, sizeof *run->edits);
     run->capacity = (size_t)v->edits;
     ae_run_options options = ae_run_defaults();
     options.results = results;
     options.data = data;
     options.max_edits = v->edits;
     options.sequential = true;
-    options.generation_interval = (int)v->interval;
-    options.glue_interval = (int)v->interval;
+    const int interval = (int)(v->interval < v->edits ? v->interval : v->edits); // at the end at the latest
+    options.generation_interval = interval;
+    options.glue_interval = interval;
     options.ppl_text = text;
     const ae_run_listener listener = {.user = run, .on_case = show_case, .on_tasks = show_tasks};
-    ae_status status = text && run->edits ? AE_OK : AE_ERR_MEMORY;
+    ae_status status = text && run->edits ? AE_OK : ae_no_memory();
     if (status == AE_OK) status = ae_hparams_builtin(model, -1, &options.hparams);
     options.hparams.variant = run->variant;
     if (!console->json)
@@ -203,8 +218,8 @@ static ae_status edit_in_sequence(ae_console *console, const values *v, ae_model
     if (status == AE_OK) status = ae_run_execute(model, &options, &console->hooks, &listener, &run->result);
     run->seconds = ae_clock() - began;
     ae_model_restore(model);
-    free(data);
-    free(text);
+    ae_free(data);
+    ae_free(text);
     return status;
 }
 
@@ -228,14 +243,14 @@ typedef struct work {
 } work;
 
 static ae_status play(ae_console *console, const values *v, work *w) {
-    w->journal = join(v->output, "journal");
-    w->report = join(v->output, "report.html");
-    if (!w->journal || !w->report) return AE_ERR_MEMORY;
+    w->journal = ae_path_join(v->output, "journal");
+    w->report = ae_path_join(v->output, "report.html");
+    if (!w->journal || !w->report) return ae_no_memory();
     ae_status status = ae_session_open_model("demo", &v->common, &w->session);
     if (status == AE_OK) status = ae_tell_story(console, w->session.model, w->journal, &w->story, &w->exact);
     if (status != AE_OK || !w->exact || v->story_only) return status;
     for (int i = 0; status == AE_OK && i < N_VARIANTS; i++) {
-        w->runs[i] = (course){.console = console, .variant = variants[i]};
+        w->runs[i] = (course){.console = console, .variant = variants[i], .n_measured = -1};
         status = edit_in_sequence(console, v, w->session.model, v->output, &w->runs[i]);
     }
     return status == AE_OK ? write_report(console, w->runs, w->report) : status;
@@ -255,8 +270,9 @@ static void print_outcomes(const work *w) {
     putchar('\n');
     for (int i = 0; i < N_VARIANTS; i++)
         print_outcome(&w->runs[i]);
-    printf("\nAll figures and every edit: %s (%s in all)\n", w->report,
-           ae_text_seconds(ae_clock() - w->began, time));
+    printf("\nAll figures and every edit: ");
+    ae_print_visible(stdout, w->report);
+    printf(" (%s in all)\n", ae_text_seconds(ae_clock() - w->began, time));
 }
 
 static int run(ae_console *console, const void *options, const ae_texts *words) {
@@ -269,9 +285,7 @@ static int run(ae_console *console, const void *options, const ae_texts *words) 
     work w = {.began = ae_clock()};
     const ae_status status = play(console, v, &w);
     int code = AE_EXIT_OK;
-    if (status == AE_ERR_MEMORY)
-        code = ae_console_fail_text(console, status, "out of memory");
-    else if (status != AE_OK)
+    if (status != AE_OK)
         code = ae_console_fail(console, status);
     else if (!w.exact)
         code = ae_console_fail_text(console, AE_ERR_INTERNAL,
@@ -281,12 +295,12 @@ static int run(ae_console *console, const void *options, const ae_texts *words) 
     else if (!v->story_only)
         print_outcomes(&w);
     for (int i = 0; i < N_VARIANTS; i++) {
-        free(w.runs[i].edits);
+        ae_free(w.runs[i].edits);
         ae_run_result_free(&w.runs[i].result);
     }
     json_decref(w.story);
-    free(w.journal);
-    free(w.report);
+    ae_free(w.journal);
+    ae_free(w.report);
     ae_session_close(&w.session);
     return code;
 }
@@ -316,7 +330,8 @@ static const ae_option options[] = {
      .low = 1,
      .high = 100000,
      .offset = offsetof(values, interval),
-     .help = "Measure the downstream tasks and perplexity after every N edits."},
+     .help =
+         "Measure the downstream tasks and perplexity after every N edits; of fewer edits, after the last."},
     {.name = "story",
      .kind = AE_OPTION_FLAG,
      .offset = offsetof(values, story_only),

@@ -2,8 +2,9 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "base/memory.h"
 
 static const ae_request fact = {
     .prompt = "{} is a landmark in",
@@ -141,8 +142,8 @@ static void release(story *s) {
         ae_free(s->before[i].text);
         ae_free(s->after[i].text);
     }
-    free(s->base);
-    free(s->now);
+    ae_free(s->base);
+    ae_free(s->now);
     ae_edit_free(s->edit);
     ae_journal_close(s->journal);
     ae_moment_free(s->moment);
@@ -155,9 +156,9 @@ ae_status ae_tell_story(ae_console *console, ae_model *model, const char *folder
     const size_t n = (size_t)info->d_mlp * (size_t)info->d_model;
     story s = {.console = console,
                .model = model,
-               .base = calloc(n, sizeof(float)),
-               .now = calloc(n, sizeof(float))};
-    ae_status status = s.base && s.now ? AE_OK : AE_ERR_MEMORY;
+               .base = ae_alloc(n, sizeof(float)),
+               .now = ae_alloc(n, sizeof(float))};
+    ae_status status = s.base && s.now ? AE_OK : ae_no_memory();
     if (status == AE_OK) status = prepare(&s);
     if (status == AE_OK) status = ae_model_get_mlp_out(model, s.hparams.layers[0], s.base);
     if (status == AE_OK) status = ask(model, s.before);

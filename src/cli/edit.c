@@ -3,10 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/edit_report.h"
 #include "cli/hparams_words.h"
 #include "cli/session.h"
+#include "cli/visible.h"
+#include "edit/journal.h"
 
 typedef struct values {
     ae_common common;
@@ -67,13 +70,28 @@ static const char *find_misuse(const values *v) {
     return NULL;
 }
 
+// A journal's entry holds the request as JSON. (A file of requests is JSON already.)
+static ae_status check_recordable(const ae_request *r) {
+    const char *const texts[] = {r->prompt, r->subject, r->target_new, r->target_true};
+    static const char *const options[] = {"prompt", "subject", "target", "target-true"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        json_t *text = json_string(texts[i] ? texts[i] : "");
+        json_decref(text);
+        if (!text)
+            return ae_fail(AE_ERR_ARGUMENT, "--%s: '%s' is not valid UTF-8: the journal cannot record it",
+                           options[i], texts[i]);
+    }
+    return AE_OK;
+}
+
 static ae_status load_requests(work *w) {
     const values *v = w->v;
     if (!v->requests) {
         w->single = (ae_request){v->prompt, v->subject, v->target, v->target_true, -1};
         w->requests = &w->single;
         w->n_requests = 1;
-        return ae_request_check(&w->single);
+        const ae_status status = ae_request_check(&w->single);
+        return status == AE_OK && v->common.journal ? check_recordable(&w->single) : status;
     }
     ae_status status = ae_requests_load(v->requests, &w->loaded, &w->n_loaded);
     w->requests = w->loaded;
@@ -117,14 +135,15 @@ static ae_status open_moments(work *w) {
     return status;
 }
 
-// Opens the journal where there is one; one that is not there yet is made with the first edit.
+// Opens the journal where there is one; one that is not there yet is made with the first edit, but that it
+// can be is looked at now: an edit of a large model takes a minute.
 static ae_status open_journal(work *w) {
     if (!w->v->common.journal) return AE_OK;
     ae_status status =
         ae_journal_open(w->v->common.journal, w->session.model, false, false, &w->session.journal);
     if (status != AE_ERR_NOT_FOUND) return status;
     w->new_journal = true;
-    return AE_OK;
+    return ae_journal_check_place(w->v->common.journal);
 }
 
 static bool same_request(const ae_request *a, const ae_request *b) {
@@ -136,9 +155,9 @@ static bool same_request(const ae_request *a, const ae_request *b) {
 // so that what was asked for twice is done twice.
 static ae_status leave_out_done(work *w) {
     ae_journal *journal = w->session.journal;
-    bool *answered = calloc(w->n_requests + 1, sizeof *answered);
-    w->rest = calloc(w->n_requests + 1, sizeof *w->rest);
-    ae_status status = answered && w->rest ? AE_OK : AE_ERR_MEMORY;
+    bool *answered = ae_alloc(w->n_requests, sizeof *answered);
+    w->rest = ae_alloc(w->n_requests, sizeof *w->rest);
+    ae_status status = answered && w->rest ? AE_OK : ae_no_memory();
     for (size_t k = 0; journal && k < ae_journal_count(journal) && status == AE_OK; k++) {
         ae_journal_entry entry;
         ae_edit *edit = NULL;
@@ -153,7 +172,7 @@ static ae_status leave_out_done(work *w) {
     size_t n = 0;
     for (size_t i = 0; i < w->n_requests && status == AE_OK; i++)
         if (!answered[i]) w->rest[n++] = w->requests[i];
-    free(answered);
+    ae_free(answered);
     w->n_skipped = w->n_requests - n;
     w->requests = w->rest;
     w->n_requests = n;
@@ -233,7 +252,11 @@ static void report(work *w, const ae_edit *edit, int id, double seconds_measure)
     printf("  time        keys %s, solve %s, optimise %s, update %s\n",
            ae_text_seconds(edit->seconds_keys, keys), ae_text_seconds(edit->seconds_solve, solve),
            ae_text_seconds(edit->seconds_optimise, optimise), ae_text_seconds(edit->seconds_update, update));
-    if (id >= 0) printf("  journal     edit %d in %s\n", id, w->v->common.journal);
+    if (id >= 0) {
+        printf("  journal     edit %d in ", id);
+        ae_print_visible(stdout, w->v->common.journal);
+        putchar('\n');
+    }
     putchar('\n');
     fflush(stdout);
 }
@@ -271,6 +294,9 @@ static ae_status edit_one(work *w, const ae_request *request) {
         .strict = w->v->strict,
     };
     ae_model *model = w->session.model;
+    if (w->n_requests > 1)
+        snprintf(w->console->progress.note, sizeof w->console->progress.note, "request %zu of %zu",
+                 w->n_done + 1, w->n_requests);
     ae_edit *edit = NULL;
     ae_measure before = {0}, after = {0};
     int id = -1;
@@ -358,7 +384,7 @@ static int run(ae_console *console, const void *options, const ae_texts *words) 
     free(w.past);
     ae_templates_free(&w.templates);
     ae_requests_free(w.loaded, w.n_loaded);
-    free(w.rest);
+    ae_free(w.rest);
     ae_session_close(&w.session);
     return code;
 }

@@ -62,13 +62,13 @@ static json_t *hparams_document(const ae_hparams *h) {
     for (int i = 0; i < h->n_template_lengths; i++)
         json_array_append_new(lengths,
                               json_pack("[i, i]", h->template_lengths[i][0], h->template_lengths[i][1]));
-    return json_pack("{s:s, s:o, s:s, s:i, s:o, s:o, s:o, s:o, s:b, s:o, s:s, s:I, s:s}", "variant",
+    return json_pack("{s:s, s:o, s:s, s:i, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:I, s:s}", "variant",
                      ae_variant_name(h->variant), "layers", layers, "fact_token",
                      ae_fact_token_name(h->fact_token), "v_num_grad_steps", h->v_num_grad_steps, "v_lr",
                      ae_json_real(h->v_lr), "v_weight_decay", ae_json_real(h->v_weight_decay),
                      "clamp_norm_factor", ae_json_real(h->clamp_norm_factor), "kl_factor",
                      ae_json_real(h->kl_factor), "mom2_adjustment", h->mom2_adjustment,
-                     "context_template_length_params", lengths, "mom2_dataset", h->mom2_dataset,
+                     "context_template_length_params", lengths, "mom2_dataset", ae_json_text(h->mom2_dataset),
                      "mom2_n_samples", (json_int_t)h->mom2_n_samples, "mom2_dtype", h->mom2_dtype);
 }
 

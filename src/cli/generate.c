@@ -16,8 +16,15 @@ typedef struct values {
     bool ignore_end;
 } values;
 
-static void stream(void *user, const char *piece) {
-    ae_console_clear(user);
+// A text that is printed as it comes: the prompt before the first piece, when nothing can be refused any
+// more.
+static void print_prompt(const char **prompt) {
+    if (*prompt) ae_print_plain(stdout, *prompt);
+    *prompt = NULL; // is printed
+}
+
+static void print_piece(void *user, const char *piece) {
+    print_prompt(user);
     ae_print_plain(stdout, piece);
     fflush(stdout);
 }
@@ -38,11 +45,11 @@ static int run(ae_console *console, const void *options, const ae_texts *words) 
     char *text = NULL;
     ae_status status = ae_session_open(words->items[0], &v->common, &session);
     const double began = ae_clock();
-    if (status == AE_OK) {
-        if (streams) ae_print_plain(stdout, v->prompt);
-        status = ae_generate(session.model, v->prompt, &how, streams ? stream : NULL, console, &text);
-        if (streams) putchar('\n');
-    }
+    const char *prompt = v->prompt;
+    if (status == AE_OK)
+        status = ae_generate(session.model, v->prompt, &how, streams ? print_piece : NULL, &prompt, &text);
+    if (status == AE_OK && streams) print_prompt(&prompt); // where not a piece came
+    if (!prompt) putchar('\n');
     int code = AE_EXIT_OK;
     if (status != AE_OK)
         code = ae_console_fail(console, status);

@@ -5,7 +5,7 @@
 
 #include "aedile/status.h"
 
-static const char purpose[] = "edits facts in GPT-2 and GPT-J models, and can take every edit back";
+static const char purpose[] = "edits facts in GPT-2 and GPT-J models, and can undo every edit";
 
 static const char about[] = "aedile changes what a language model answers about one subject by a rank-one "
                             "update of one matrix (ROME and r-ROME). The "

@@ -1,7 +1,9 @@
 #include "cli/hparams_words.h"
 
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "edit/moment.h"
 
 static int compare_ints(const void *a, const void *b) {
     const int x = *(const int *)a, y = *(const int *)b;
@@ -19,7 +21,8 @@ ae_status ae_hparams_take(const ae_hparams_words *words, const ae_model *model, 
     }
     if (words->no_stats) h->mom2_adjustment = false;
     if (words->dataset) {
-        snprintf(h->mom2_dataset, sizeof h->mom2_dataset, "%s", words->dataset);
+        AE_TRY(ae_dataset_check(words->dataset));
+        memcpy(h->mom2_dataset, words->dataset, strlen(words->dataset) + 1);
         h->mom2_n_samples = 0;
     }
     if (words->n_samples) h->mom2_n_samples = *words->n_samples;

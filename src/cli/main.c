@@ -1,5 +1,6 @@
 // aedile COMMAND ...: finds the command, reads its options, runs it.
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +46,7 @@ static int unknown_command(const char *name) {
 }
 
 static int help(int argc, char **argv) {
-    if (argc < 1) {
+    if (argc < 1 || strcmp(argv[0], "help") == 0) {
         ae_help_overview();
         return AE_EXIT_OK;
     }
@@ -124,7 +125,17 @@ static void *allocate_or_end(size_t size) {
     _exit(AE_EXIT_FAILURE);
 }
 
+// Who starts us may have closed these: the next file opened would get such a number, and be written to by
+// whatever prints. /dev/null takes its place, opened the wrong way round, so that a result with nowhere to go
+// still is an error.
+static void hold_standard_streams(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            _exit(AE_EXIT_FAILURE);
+}
+
 int main(int argc, char **argv) {
+    hold_standard_streams();
     give_way_when_waiting(argv);
     json_set_alloc_funcs(allocate_or_end, free);
     const int code = dispatch(argc, argv);

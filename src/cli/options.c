@@ -252,12 +252,12 @@ static bool note_given(const ae_option **list, size_t index, ae_common *common) 
 // What getopt_long stumbled over, as a sentence.
 static void explain_stumble(int code, char **argv, const ae_option **list, size_t count, char *problem,
                             size_t size) {
-    const char *word = argv[optind - 1];
+    const char *word = argv[optind - 1]; // within a cluster of letters: the word before
     if (code == ':') {
         complain(problem, size, "%s needs a value", word);
         return;
     }
-    if (strncmp(word, "--", 2) != 0) {
+    if (optopt != 0 && optopt < FIRST_LONG) {
         complain(problem, size, "there is no option -%c", optopt);
         return;
     }
@@ -280,6 +280,28 @@ static void explain_stumble(int code, char **argv, const ae_option **list, size_
         complain(problem, size, "there is no option --%s; did you mean --%s?", typed, nearest);
     else
         complain(problem, size, "there is no option --%s", typed);
+}
+
+// The option of getopt_long's code in the list; `count` where it is none.
+static size_t find_option(int code, const ae_option **list, size_t count) {
+    if (code >= FIRST_LONG) return (size_t)(code - FIRST_LONG);
+    size_t i = 0;
+    while (i < count && list[i]->letter != code)
+        i++;
+    return i;
+}
+
+// Words that are not options: as many as the command takes at most, or, where one of them is given as an
+// option, at least.
+static size_t count_words(const ae_command *command, int argc, char **argv, const char *letters,
+                          const struct option *longs, const ae_option **list, size_t count) {
+    size_t most = (size_t)command->max_words;
+    optind = 0; // glibc: begin anew
+    for (int code; (code = getopt_long(argc, argv, letters, longs, NULL)) != -1;) {
+        const size_t i = find_option(code, list, count);
+        if (i < count && list[i]->is_word) most = (size_t)command->min_words;
+    }
+    return most;
 }
 
 bool ae_options_parse(const ae_command *command, int argc, char **argv, void *values, ae_texts *words,
@@ -305,11 +327,11 @@ bool ae_options_parse(const ae_command *command, int argc, char **argv, void *va
 
     const ae_option *open = NULL; // the list to which a word that follows may belong
     opterr = 0;
-    optind = 0; // glibc: begin anew
+    const size_t n_words = count_words(command, argc, argv, letters, longs, list, count);
+    optind = 0;
     for (int code; (code = getopt_long(argc, argv, letters, longs, NULL)) != -1;) {
         if (code == 1) {
-            const bool complete = command->max_words >= 0 && words->count >= (size_t)command->max_words;
-            if (complete && open)
+            if (open && words->count >= n_words)
                 set_value(open, optarg, values, problem, size);
             else
                 add_text(words, optarg, problem, size);
@@ -320,9 +342,7 @@ bool ae_options_parse(const ae_command *command, int argc, char **argv, void *va
             explain_stumble(code, argv, list, count, problem, size);
             continue;
         }
-        size_t i = 0;
-        while (i < count && (code >= FIRST_LONG ? (int)i != code - FIRST_LONG : list[i]->letter != code))
-            i++;
+        const size_t i = find_option(code, list, count);
         if (i == count) continue;
         const bool many = list[i]->kind == AE_OPTION_TEXTS || list[i]->kind == AE_OPTION_INTS;
         if (!note_given(list, i, values) && !many && list[i]->kind != AE_OPTION_FLAG)

@@ -11,7 +11,7 @@ typedef enum ae_option_kind {
     AE_OPTION_FLAG,   // bool
     AE_OPTION_TEXT,   // const char *
     AE_OPTION_CHOICE, // const char *: one of the words of `argument`, which are parted by '|'
-    AE_OPTION_TEXTS,  // ae_texts: may be given more than once; takes further words, too, once MODEL is there
+    AE_OPTION_TEXTS,  // ae_texts: may be given more than once; takes further words, too, once MODEL is known
     AE_OPTION_INT,    // int64_t
     AE_OPTION_INTS,   // ae_ints: may be given more than once, each a list parted by commas
     AE_OPTION_SEED,   // uint64_t
@@ -38,6 +38,7 @@ typedef struct ae_option {
     const char *initial;  // the default, read like a value that was given; NULL: zero, NULL, an empty list
     double low, high;     // of numbers; both 0: any
     bool required;
+    bool is_word;        // says what a word says otherwise: --model is MODEL
     size_t offset;       // of the value in the command's struct of values; a second name has the first one's
     const char *help;    // a sentence or two, without the default
     const char *section; // heading, where one begins here

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "aedile/eval.h"
+#include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/hparams_words.h"
 #include "cli/run_values.h"
@@ -82,11 +83,8 @@ static ae_status load_hparams(work *w) {
     ae_run_options *o = &w->options;
     const char *path = v->hparams;
     if (v->hparams_fname) {
-        static const char folder[] = "hparams/ROME/";
-        const size_t size = sizeof folder + strlen(v->hparams_fname);
-        path = w->hparams_path = malloc(size);
-        if (!path) return AE_ERR_MEMORY;
-        snprintf(w->hparams_path, size, "%s%s", folder, v->hparams_fname);
+        path = w->hparams_path = ae_format("hparams/ROME/%s", v->hparams_fname);
+        if (!path) return ae_no_memory();
     }
     if (path) {
         o->hparams_name = v->hparams_fname ? v->hparams_fname : path;
@@ -391,6 +389,7 @@ static int execute(work *w) {
     if (status == AE_OK) status = open_model(w);
     if (status == AE_OK) status = choose_options(w);
     const double began = ae_clock();
+    ae_console_catch_interrupt(); // not every stage of a run is told to the console
     if (status == AE_OK)
         status = ae_run_execute(w->session.model, &w->options, &hooks, &listener, &w->result);
     w->seconds = ae_clock() - began;
@@ -405,7 +404,7 @@ static int run(ae_console *console, const void *options, const ae_texts *words) 
     json_decref(w.tasks);
     ae_run_result_free(&w.result);
     ae_run_record_free(w.record);
-    free(w.hparams_path);
+    ae_free(w.hparams_path);
     free(w.own_data);
     ae_session_close(&w.session);
     return code;

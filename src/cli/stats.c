@@ -2,8 +2,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/error.h"
 #include "cli/commands.h"
 #include "cli/session.h"
+#include "cli/visible.h"
 
 typedef struct values {
     ae_common common;
@@ -15,20 +17,42 @@ typedef struct values {
     double checkpoint;
 } values;
 
+// All layers, before the first one is collected: each exists, and is named once.
+static ae_status check_layers(const ae_ints *layers, const ae_model_info *model) {
+    for (size_t i = 0; i < layers->count; i++) {
+        if (layers->items[i] >= model->n_layer)
+            return ae_fail(AE_ERR_ARGUMENT, "layer %d does not exist: '%s' has layers 0 to %d",
+                           (int)layers->items[i], model->name, model->n_layer - 1);
+        for (size_t k = 0; k < i; k++)
+            if (layers->items[k] == layers->items[i])
+                return ae_fail(AE_ERR_ARGUMENT, "--layer names layer %d twice", (int)layers->items[i]);
+    }
+    return AE_OK;
+}
+
+static json_t *document(const ae_model_info *model, json_t *files) {
+    return json_pack("{s:o, s:O}", "model", ae_json_text(model->name), "files", files);
+}
+
 static int run(ae_console *console, const void *options, const ae_texts *words) {
     const values *v = options;
     ae_session session = {0};
     ae_status status = ae_session_open(words->items[0], &v->common, &session);
     if (status != AE_OK) return ae_console_fail(console, status);
     const ae_model_info *model = ae_model_get_info(session.model);
+    ae_ints layers = v->layers;
+    if (layers.count == 0) layers = (ae_ints){.items = {model->default_layer}, .count = 1};
     json_t *files = json_array();
-    const size_t n_layers = v->layers.count ? v->layers.count : 1;
-    if (!v->layers.count && model->default_layer < 0) status = AE_ERR_ARGUMENT;
     int code = AE_EXIT_OK;
-    if (status != AE_OK)
+    if (layers.items[0] < 0) {
+        status = AE_ERR_ARGUMENT;
         code = ae_console_misuse(console, "--layer is missing: where to edit '%s' is not known", model->name);
-    for (size_t i = 0; i < n_layers && status == AE_OK; i++) {
-        const int layer = v->layers.count ? (int)v->layers.items[i] : model->default_layer;
+    } else {
+        status = check_layers(&layers, model);
+        if (status != AE_OK) code = ae_console_fail(console, status);
+    }
+    for (size_t i = 0; i < layers.count && status == AE_OK; i++) {
+        const int layer = (int)layers.items[i];
         const ae_collect_options how = {
             .layer = layer,
             .texts = v->texts.items,
@@ -38,12 +62,14 @@ static int run(ae_console *console, const void *options, const ae_texts *words) 
             .name = v->name,
             .dataset = v->dataset,
             .restart = v->restart,
+            .keep_finished = layers.count > 1, // the same command goes on behind the layers that are done
             .checkpoint_seconds = v->checkpoint,
         };
         const double began = ae_clock();
         char *path = NULL;
         status = ae_moment_collect(session.model, &how, &console->hooks, &path);
         if (status != AE_OK) {
+            if (i > 0) console->partial = document(model, files);
             code = ae_console_fail(console, status);
         } else if (console->json) {
             json_array_append_new(files, json_pack("{s:i, s:o, s:f}", "layer", layer, "path",
@@ -51,13 +77,13 @@ static int run(ae_console *console, const void *options, const ae_texts *words) 
         } else {
             char seconds[AE_SHORT_TEXT];
             ae_console_clear(console);
-            printf("layer %d: %s (%s)\n", layer, path, ae_text_seconds(ae_clock() - began, seconds));
+            printf("layer %d: ", layer);
+            ae_print_visible(stdout, path);
+            printf(" (%s)\n", ae_text_seconds(ae_clock() - began, seconds));
         }
         ae_free(path);
     }
-    if (status == AE_OK && console->json)
-        code = ae_console_document(
-            console, json_pack("{s:o, s:O}", "model", ae_json_text(model->name), "files", files));
+    if (status == AE_OK && console->json) code = ae_console_document(console, document(model, files));
     json_decref(files);
     ae_session_close(&session);
     return code;
@@ -133,7 +159,7 @@ const ae_command ae_command_stats = {
              "into a file that edit finds. More tokens than the layer has keys (d_mlp) are the least; "
              "Wikipedia articles by "
              "the ten thousand are usual. A collection that was stopped goes on where it was when the same "
-             "command is given.",
+             "command is given; of several layers, those whose file is there stay as they are.",
     .tables = {options, ae_table_reader, ae_table_output},
     .examples = {{"From 100,000 documents:",
                   "aedile stats gpt2-xl --text wikipedia.jsonl.zst --samples 100000"},

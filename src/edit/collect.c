@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/lock.h"
 #include "base/random.h"
 #include "edit/collect_checkpoint.h"
@@ -49,6 +50,17 @@ static ae_status check_path_name(const char *what, const char *name) {
     return ae_fail(AE_ERR_ARGUMENT, "the %s '%s' cannot be a folder's name", what, name);
 }
 
+ae_status ae_dataset_check(const char *name) {
+    const size_t room = sizeof((ae_hparams){0}).mom2_dataset;
+    AE_TRY(check_path_name("dataset's name", name));
+    if (strchr(name, '/')) return ae_fail(AE_ERR_ARGUMENT, "the dataset's name '%s' must not hold '/'", name);
+    if (strlen(name) >= room)
+        return ae_fail(AE_ERR_ARGUMENT, "the dataset's name '%s' is longer than %zu bytes", name, room - 1);
+    json_t *text = json_string(name); // in which it is recorded
+    json_decref(text);
+    return text ? AE_OK : ae_fail(AE_ERR_ARGUMENT, "the dataset's name '%s' is not valid UTF-8", name);
+}
+
 static ae_status check_options(const ae_model *model, const ae_collect_options *o, const char *name,
                                const char *dataset) {
     if (o->layer < 0 || o->layer >= model->info.n_layer)
@@ -63,9 +75,7 @@ static ae_status check_options(const ae_model *model, const ae_collect_options *
         return ae_fail(AE_ERR_ARGUMENT, "a checkpoint every %g seconds: expected 0 or more",
                        o->checkpoint_seconds);
     AE_TRY(check_path_name("model's name", name));
-    AE_TRY(check_path_name("dataset's name", dataset));
-    if (strchr(dataset, '/'))
-        return ae_fail(AE_ERR_ARGUMENT, "the dataset's name '%s' must not hold '/'", dataset);
+    AE_TRY(ae_dataset_check(dataset));
     // C stays that of the unedited model; an edit changes the keys of the layers above its own.
     for (int l = 0; l < o->layer; l++)
         if (model->layers[l].edited)
@@ -300,8 +310,8 @@ static ae_status rest(collector *c) {
         AE_TRY(write_checkpoint(c));
         return ae_fail(status,
                        "collecting second moments was stopped after %" PRId64 " of %" PRId64
-                       " documents; the same command goes on from there",
-                       c->done.n_documents, c->n_chosen);
+                       " documents; the same command%s goes on from there",
+                       c->done.n_documents, c->n_chosen, c->options->restart ? " without --restart" : "");
     }
     if (ae_seconds() - c->last_checkpoint >= c->checkpoint_seconds) return write_checkpoint(c);
     return AE_OK;
@@ -378,10 +388,16 @@ ae_status ae_moment_collect(ae_model *model, const ae_collect_options *options, 
     c.checkpoint = c.output ? ae_format("%s.partial", c.output) : NULL;
     c.lock_path = c.output ? ae_format("%s.lock", c.output) : NULL;
     if (!c.checkpoint || !c.lock_path) AE_TRY_GOTO(done, ae_no_memory());
-    if (!options->restart && ae_path_exists(c.output))
-        AE_TRY_GOTO(done, ae_fail(AE_ERR_ARGUMENT,
-                                  "'%s' is there already; use it, or collect anew (--restart) to replace it",
-                                  c.output));
+    // One that is being replaced still has its checkpoint.
+    if (!options->restart && ae_path_exists(c.output) && !ae_path_exists(c.checkpoint)) {
+        if (!options->keep_finished)
+            AE_TRY_GOTO(done,
+                        ae_fail(AE_ERR_ARGUMENT,
+                                "'%s' is there already; use it, or collect anew (--restart) to replace it",
+                                c.output));
+        ae_warn(hooks, "'%s' is there already and stays as it is; --restart collects it anew", c.output);
+        goto finished;
+    }
     AE_TRY_GOTO(done, find_identity(&c));
     AE_TRY_GOTO(done, count_documents(&c));
     AE_TRY_GOTO(done, choose_documents(&c));
@@ -391,6 +407,7 @@ ae_status ae_moment_collect(ae_model *model, const ae_collect_options *options, 
     c.last_checkpoint = ae_seconds();
     AE_TRY_GOTO(done, collect(&c));
     AE_TRY_GOTO(done, write_output(&c));
+finished:
     *path = c.output;
     c.output = NULL;
 done:

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/digest.h"
 #include "base/number.h"
@@ -13,7 +14,10 @@
 #include "edit/moment.h"
 #include "format/npz.h"
 
-enum { BLOCK = 64 }; // rows and columns at a time where a matrix is walked across
+enum {
+    BLOCK = 64,   // rows and columns at a time where a matrix is walked across
+    QUICK = 4096, // rows that are factored within a second or so
+};
 
 static const char format_name[] = "aedile.factor";
 static const char format_version[] = "2"; // 1 noted no checksum
@@ -305,10 +309,14 @@ static ae_status write_factor(const ae_moment *moment, const char *path) {
 }
 
 void ae_factor_write(const ae_moment *moment, const ae_hooks *hooks) {
-    char *path = ae_factor_path(moment->path, moment->ridge);
-    ae_status status = path ? write_factor(moment, path) : ae_no_memory();
+    char *path = ae_factor_path(moment->path, moment->ridge), *folder = path ? ae_path_parent(path) : NULL;
+    // Where the folder is somebody else's, as an installed model's is, that is worth a word only if it costs
+    // time.
+    const bool untold = folder && moment->n <= QUICK && access(folder, W_OK) != 0;
+    ae_status status = untold ? AE_OK : folder ? write_factor(moment, path) : ae_no_memory();
     if (status != AE_OK)
         ae_warn(hooks, "the factor could not be kept and will be computed again next time: %s",
                 ae_last_error());
+    ae_free(folder);
     ae_free(path);
 }

@@ -247,8 +247,7 @@ static ae_status load_all(ae_journal *j) {
 
 // A journal is made in a new folder, or in an empty one, lest a mistyped path fill somebody's folder with our
 // files.
-static ae_status prepare_folder(const char *folder) {
-    AE_TRY(ae_folder_make(folder));
+static ae_status check_empty(const char *folder) {
     char **names = NULL;
     size_t count = 0;
     AE_TRY(ae_folder_list(folder, &names, &count));
@@ -260,6 +259,27 @@ static ae_status prepare_folder(const char *folder) {
                              ": give a new or an empty folder for the journal",
                              folder, names[i]);
     ae_folder_list_free(names, count);
+    return status;
+}
+
+ae_status ae_journal_check_place(const char *folder) {
+    char *place = ae_strdup(folder); // what is there: the folder, or the nearest one above it
+    while (place && !ae_path_exists(place)) {
+        char *parent = ae_path_parent(place);
+        ae_free(place);
+        place = parent;
+    }
+    if (!place) return ae_no_memory();
+    ae_status status = AE_OK;
+    if (!ae_path_is_folder(place))
+        status =
+            ae_fail(AE_ERR_ARGUMENT, "no journal can be made in '%s': '%s' is not a folder", folder, place);
+    else if (access(place, W_OK) != 0)
+        status =
+            ae_fail_errno(AE_ERR_IO, "no journal can be made in '%s': '%s' cannot be written", folder, place);
+    else if (strcmp(place, folder) == 0)
+        status = check_empty(folder);
+    ae_free(place);
     return status;
 }
 
@@ -305,7 +325,8 @@ static ae_status open_folder(ae_journal *j, ae_model *model, bool create, bool r
         if (!model)
             return ae_fail(AE_ERR_ARGUMENT, "'%s': a new journal needs the model that it belongs to",
                            j->folder);
-        AE_TRY(prepare_folder(j->folder));
+        AE_TRY(ae_folder_make(j->folder));
+        AE_TRY(check_empty(j->folder));
     } else // in a folder that is no journal nothing is made or cleared away
         AE_TRY(ae_journal_base_load(j->folder, &j->base));
     if (!read_only) {

@@ -23,6 +23,9 @@ struct ae_moment {
 char *ae_moment_path(const char *root, const char *name, const char *dataset, const ae_model *model,
                      int layer, const char *dtype, int64_t n_samples);
 
+/* AE_OK where `name` can be a data set's, in a path of statistics and in hyperparameters. */
+ae_status ae_dataset_check(const char *name);
+
 /* Writes statistics: the sum's upper triangle [n, n], which is used up; n_samples 0: all documents. */
 ae_status ae_moment_write(const char *path, double *sum, int n, int64_t n_tokens, int64_t n_samples);
 

@@ -137,6 +137,42 @@ json_is sound true
 json_is model demo
 json_is n_active 2
 
+# ---- what cannot be kept is refused before the model is edited
+refused=(--prompt 'The {} is in' --subject Colosseum --target Paris --layer 0 --stats nowhere)
+untouched_by fails_with 1 edit "$demo" "${refused[@]}" --journal given.json
+warns "^aedile: no journal can be made in 'given\.json': 'given\.json' is not a folder$"
+untouched_by fails_with 1 edit "$demo" "${refused[@]}" --journal given.json/new/edits
+warns "^aedile: no journal can be made in 'given\.json/new/edits': 'given\.json' is not a folder$"
+untouched_by fails_with 1 edit "$demo" "${refused[@]}" --journal stats
+warns "^aedile: 'stats' is not empty \(it holds 'Other_Name'\) and has no journal\.json"
+mkdir -m 555 closed
+if [ ! -w closed ]; then # root may write everywhere
+    untouched_by fails_with 1 edit "$demo" "${refused[@]}" --journal closed/edits
+    warns "^aedile: no journal can be made in 'closed/edits': 'closed' cannot be written: Permission denied$"
+fi
+rmdir closed
+bad=(--prompt '{} is in' --target Rome --layer 0 --no-stats)
+untouched_by fails_with 1 edit "$demo" "${bad[@]}" --subject $'a \xff' --journal new
+warns "^aedile: --subject: 'a .xff' is not valid UTF-8: the journal cannot record it$"
+works edit "$demo" "${bad[@]}" --subject $'a \xff' --json # which nothing has to
+json_is n_done 1
+long=$(head -c 64 /dev/zero | tr '\0' a)
+for dataset in "$long" $'\xff'; do
+    untouched_by fails_with 1 edit "$demo" "${bad[@]}" --subject Paris --dataset "$dataset"
+    warns "^aedile: the dataset's name '.*' is (longer than 63 bytes|not valid UTF-8)$"
+done
+# Started without stdout, or without all three, it writes what it says into no file of its own.
+last='edit (without stdout)' code=0
+"$AEDILE" edit "$demo" "${bad[@]}" --subject Paris --journal unheard >&- 2>"$err" || code=$?
+[ "$code" = 1 ] || die "exit code $code, not 1"
+warns '^aedile: writing the result failed: Bad file descriptor$'
+"$AEDILE" edit "$demo" "${bad[@]}" --subject Paris --journal unheard <&- >&- 2>&- && die 'that is no success'
+[ ! -s unheard/lock ] || die 'it wrote into its lock'
+works edits verify "$demo" --journal unheard
+# A path steers no terminal.
+works edit "$demo" "${bad[@]}" --subject Paris --journal $'un\e[1mseen'
+says '^  journal     edit 1 in un.u001b\[1mseen$'
+
 # ---- a file of requests, one after the other
 cat >facts.json <<'END'
 [{"case_id": 7, "requested_rewrite": {"prompt": "The {} is in", "subject": "Tower", "target_new": {"str": "Rome"},

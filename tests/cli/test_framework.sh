@@ -10,6 +10,8 @@ works help
 says '^Usage: aedile COMMAND'
 [ "$(wc -L <"$out")" -le 80 ] || die 'a line of the overview is too long'
 works --help
+works help help
+says '^aedile .*: edits facts in GPT-2'
 works -h
 
 commands=(inspect generate score edit edits export stats run select summarize report demo)
@@ -63,6 +65,8 @@ warns "^Try 'aedile help generate'\.$"
 fails_with 2 generate m --zzz
 warns '^aedile: there is no option --zzz$'
 fails_with 2 generate m -z
+warns '^aedile: there is no option -z$'
+fails_with 2 generate m --json -qz # within a cluster, too
 warns '^aedile: there is no option -z$'
 fails_with 2 edit m --t x
 warns 'is short for more than one option'

@@ -53,6 +53,9 @@ if script -qec true /dev/null </dev/null >/dev/null 2>&1; then # on a terminal i
     export prompt
     timeout 60 script -qec '"$AEDILE" generate "$demo" -p "$prompt" -n 6' /dev/null </dev/null | tr -d '\r' >"$out"
     cmp first.txt "$out" || die 'what streams to a terminal is another text'
+    timeout 60 script -qec '"$AEDILE" generate "$demo" -p "$prompt" -n 6000' /dev/null </dev/null | tr -d '\r' >"$out" || true
+    says "^aedile: the prompt's .* exceed"
+    grep -qF "$prompt" "$out" && die 'the prompt comes before the refusal'
 else
     echo 'SKIPPED: no pseudo-terminal can be had here: streaming to a terminal'
 fi

@@ -162,7 +162,9 @@ await() { # a file
     die "$1 did not come"
 }
 last='run (in the background, interrupted)' code=0
+set -m # what a shell without it puts into the background has Ctrl-C ignored
 "$AEDILE" "${long[@]}" --results 'a b' >"$scratch/io/first" 2>&1 </dev/null &
+set +m
 await 'a b/ROME/run_000/1_edits-case_3.json'
 fails_with 1 run --resume 'a b/ROME/run_000' # which another process has
 warns "^aedile: 'a b/ROME/run_000' is being worked on by process $!: "
@@ -178,14 +180,21 @@ done_now=$(ls 'a b/ROME/run_000' | grep -c case_)
 [ ! -s 'a b/ROME/run_000/aedile/lock' ]
 works run --resume 'a b/ROME/run_000' --dry-run
 says "^would go on with a b/ROME/run_000: 301 cases, $done_now done$"
+set -m
 "$AEDILE" run --resume 'a b/ROME/run_000' >"$scratch/io/second" 2>&1 </dev/null &
+set +m
 await "a b/ROME/run_000/1_edits-case_$((done_now + 2)).json"
 kill -INT $!
 kill -INT $! # twice: at once
 code=0
 wait $! || code=$?
 [ "$code" = 130 ] || [ "$code" = 1 ] || die "exit code $code"
-works run --resume 'a b/ROME/run_000' --json
+done_now=$(ls 'a b/ROME/run_000' | grep -c case_) code=0
+"$AEDILE" run --resume 'a b/ROME/run_000' --json >"$out" 2>"$err" </dev/null & # which ignores Ctrl-C
+await "a b/ROME/run_000/1_edits-case_$((done_now + 2)).json"
+kill -INT $!
+wait $! || code=$?
+[ "$code" = 0 ] || die "exit code $code, not 0"
 json_is complete true
 json_is n_edits 301
 
@@ -194,6 +203,15 @@ untouched_by fails_with 2 run
 warns '^aedile: MODEL is missing$'
 untouched_by fails_with 2 run "$demo" --model "$demo"
 warns '^aedile: MODEL and --model name the model twice$'
+# Words after --glue are task files where the model is named otherwise, and else the model.
+tiny=(--ds data/counterfact.json --no-stats --layer 0 --dry-run)
+untouched_by fails_with 1 run --model "$demo" "${tiny[@]}" --glue data/glue/cola.json nowhere.json
+warns "^aedile: cannot open 'nowhere\.json'"
+untouched_by fails_with 1 run --glue data/glue/cola.json nowhere.json "${tiny[@]}" --model_name "$demo"
+warns "^aedile: cannot open 'nowhere\.json'"
+untouched_by fails_with 1 run --resume run_000 --glue data/glue/cola.json nowhere.json
+warns "^aedile: cannot open 'nowhere\.json'"
+untouched_by works run --glue data/glue/cola.json "$demo" "${tiny[@]}"
 untouched_by fails_with 2 run "$demo" --limit 3 --dataset_size_limit 3
 warns '^aedile: --dataset_size_limit is given twice$'
 untouched_by fails_with 2 run "$demo" --hparams a --hparams_fname b

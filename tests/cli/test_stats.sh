@@ -29,6 +29,28 @@ json_is files.0.path out/Some_Model/mine_stats/transformer.h.0.mlp.c_proj_float3
 json_is files.1.path out/Some_Model/mine_stats/transformer.h.2.mlp.c_proj_float32_mom2_50.npz
 [ -s "$(json files.1.path)" ] || die 'the file is missing'
 
+# Of several layers, those whose file is there stay: that is how a list that was stopped goes on.
+sum=$(sha256sum out/*/*/*)
+rm "$(json files.1.path)"
+works stats "$demo" --layer 0,2 --text a.txt b.txt --samples 50 --output out --name Some/Model --dataset mine --json
+json_is files.0.path out/Some_Model/mine_stats/transformer.h.0.mlp.c_proj_float32_mom2_50.npz
+json_is files.1.layer 2
+json_is warnings.# 1
+warns "^aedile: warning: 'out/.*\.h\.0\..*' is there already and stays as it is; --restart collects it anew$"
+[ "$sum" = "$(sha256sum out/*/*/*)" ] || die 'the files are others now'
+works stats "$demo" --layer 0,2 --text a.txt --output out --name Some/Model --dataset mine --samples 50 --restart --json
+json_is warnings.# 2 # too few documents, for both
+[ "$sum" != "$(sha256sum out/*/*/*)" ] || die '--restart collected nothing'
+untouched_by fails_with 1 stats "$demo" --layer 0 --text text.txt --samples 50 --output out --name Some/Model --dataset mine
+warns "^aedile: 'out/.*' is there already; use it, or collect anew"
+# One that fails says which are done.
+mkdir -p part/demo/text_stats/transformer.h.2.mlp.c_proj_float32_mom2.npz.partial
+fails_with 1 stats "$demo" --layer 1,2 --text text.txt --output part --json
+json_is error.status AE_ERR_IO
+json_is files.# 1
+json_is files.0.path part/demo/text_stats/transformer.h.1.mlp.c_proj_float32_mom2.npz
+rm -r part
+
 # The default folder.
 works stats "$demo" -l 1 -t text.txt
 cmp "$file" "data/stats/${file#plain/}"
@@ -40,6 +62,13 @@ untouched_by fails_with 2 stats unknown --text text.txt
 warns "^aedile: --layer is missing: where to edit 'unknown' is not known$"
 untouched_by fails_with 1 stats "$demo" --layer 4 --text text.txt --output o
 warns "^aedile: layer 4 does not exist: 'demo' has layers 0 to 3$"
+untouched_by fails_with 1 stats "$demo" --layer 0,4 --text text.txt --output o # before the first is collected
+warns "^aedile: layer 4 does not exist: 'demo' has layers 0 to 3$"
+untouched_by fails_with 1 stats "$demo" --layer 0,2,0 --text text.txt --output o
+warns "^aedile: --layer names layer 0 twice$"
+long=$(head -c 64 /dev/zero | tr '\0' a)
+untouched_by fails_with 1 stats "$demo" --layer 1 --text text.txt --output o --dataset "$long"
+warns "^aedile: the dataset's name '$long' is longer than 63 bytes$"
 untouched_by fails_with 1 stats "$demo" --layer 1 --text nowhere.txt --output o
 warns "^aedile: .*'nowhere.txt'"
 : >empty.txt

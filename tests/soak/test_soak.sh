@@ -55,7 +55,9 @@ warns 'the guard stopped the run'
 
 # In pieces: SIGINT comes, a folder lies where a case file shall be; then it goes to its end.
 last="${options[*]} (SIGINT)" code=0
+set -m # what a shell without it puts into the background has SIGINT ignored
 "$AEDILE" "${options[@]}" --results pieces >"$out" 2>"$err" </dev/null &
+set +m
 until [ -e "pieces/ROME/run_000/1_edits-case_$((edits / 4)).json" ]; do sleep 0.01; done
 kill -INT $!
 wait $! || code=$?

@@ -347,6 +347,29 @@ static void what_is_there_is_not_lost(void **state) {
                  "(--restart)");
     assert_ok(collect(b, b->corpus, 5, "stats", true, &path));
     ae_free(path);
+    assert_int_equal(b->kept.count, 0);
+    // It counts as done where that is asked for.
+    const ae_collect_options keep_it = {.layer = LAYER,
+                                        .texts = &b->corpus,
+                                        .n_texts = 1,
+                                        .n_samples = 5,
+                                        .output = in_folder(b->folder, "stats"),
+                                        .keep_finished = true};
+    b->reports = 0;
+    assert_ok(ae_moment_collect(b->model, &keep_it, &b->hooks, &path));
+    assert_int_equal(b->reports, 0);
+    assert_warned(b->kept, 1, "_mom2_5.npz' is there already and stays as it is; --restart collects it anew");
+    // To replace it can be interrupted, too, and goes on.
+    b->stop_at = 1;
+    char *none = NULL;
+    assert_fails(collect(b, b->corpus, 5, "stats", true, &none), AE_ERR_CANCELLED,
+                 "documents; the same command without --restart goes on from there");
+    assert_true(ae_path_exists(path));
+    ae_free(path);
+    b->stop_at = 0;
+    assert_ok(collect(b, b->corpus, 5, "stats", false, &path));
+    ae_free(path);
+    assert_fails(collect(b, b->corpus, 5, "stats", false, &none), AE_ERR_ARGUMENT, "is there already");
 }
 
 static void nothing_is_written_of_nothing(void **state) {
@@ -408,6 +431,9 @@ static void bad_options_are_named(void **state) {
     REFUSED(o.name = "..", "the model's name '..' cannot be a folder's name");
     REFUSED(o.dataset = "", "the dataset's name '' cannot be a folder's name");
     REFUSED(o.dataset = "a/b", "the dataset's name 'a/b' must not hold '/'");
+    REFUSED(o.dataset = "a\xff", "the dataset's name 'a\xff' is not valid UTF-8");
+    REFUSED(o.dataset = "1234567 1234567 1234567 1234567 1234567 1234567 1234567 12345678",
+            "12345678' is longer than 63 bytes");
     // An edit below the layer changes its keys, one at or above it does not.
     float u[TINY_MLP] = {1}, right[TINY_D] = {1};
     assert_ok(ae_model_add_rank_one(b->model, 0, u, right));

@@ -392,6 +392,23 @@ static void a_factor_that_cannot_be_kept_is_a_warning(void **state) {
     assert_warned(b->kept, 2, "the factor could not be kept and will be computed again next time: ");
 }
 
+static void a_quick_factor_that_may_not_be_kept_is_no_matter(void **state) {
+    bench *b = *state;
+    const char *path = in_folder(b->folder, "others/k.npz"), *others = in_folder(b->folder, "others");
+    write_statistics(b, path);
+    assert_int_equal(chmod(b->folder, 0755), 0);
+    assert_int_equal(chmod(others, 0555), 0);
+    const bool root = geteuid() == 0; // who may write everywhere, and is somebody else for a moment
+    if (root) assert_int_equal(setresuid(65534, 65534, 0), 0);
+    ae_moment *moment = open_it(b, path, 0);
+    if (root) assert_int_equal(setresuid(0, 0, 0), 0);
+    assert_solves(b, moment, 0);
+    ae_moment_free(moment);
+    assert_int_equal(b->kept.count, 0);
+    assert_false(ae_path_exists(in_folder(b->folder, "others/k.npz.factor.safetensors")));
+    assert_int_equal(chmod(others, 0755), 0);
+}
+
 static void matrices_that_cannot_be_factored_are_refused(void **state) {
     bench *b = *state;
     const char *path = in_folder(b->folder, "bad.npz");
@@ -520,6 +537,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(all_documents_have_no_number, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_factor_is_kept_and_used, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_factor_that_cannot_be_kept_is_a_warning, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_quick_factor_that_may_not_be_kept_is_no_matter, set_up, tear_down),
         cmocka_unit_test_setup_teardown(matrices_that_cannot_be_factored_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(damaged_matrices_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(factoring_can_be_stopped_and_can_fail, set_up, tear_down),
