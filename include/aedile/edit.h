@@ -106,7 +106,9 @@ typedef struct ae_moment ae_moment;
 /* Finds and opens the statistics for `layer`: `path` is an .npz file, or a statistics folder in the
  * reference's layout <path>/<model name>/<dataset>_stats/<module>_<dtype>_mom2_<N>.npz; NULL looks in
  * ./data/stats, AEDILE_STATS and the model's own folder (stats/). ridge > 0 adds ridge times the mean of C's
- * diagonal to its diagonal. The factor is read from, or computed and kept in, a file beside the statistics
+ * diagonal to its diagonal. A folder that is named and holds other statistics of the layer, and only one file
+ * of them, has that file used, with a warning. The factor is read from, or computed and kept in, a file
+ * beside the statistics
  * (`<file>.factor...`). AE_ERR_NOT_FOUND names the paths tried and the command that collects; AE_ERR_NUMERIC:
  * not positive definite. */
 AE_API ae_status ae_moment_open(const ae_model *model, int layer, const ae_hparams *hparams, const char *path,

@@ -12,6 +12,7 @@
 #include "cli/run_values.h"
 #include "cli/session.h"
 #include "cli/visible.h"
+#include "eval/guard.h"
 
 // Sum and number of what was measured.
 typedef struct mean {
@@ -243,8 +244,6 @@ static json_t *mean_document(const mean *m) {
 }
 
 static json_t *settings_document(const work *w) {
-    static const char *const guards[] = {
-        [AE_GUARD_WARN] = "warn", [AE_GUARD_SKIP] = "skip", [AE_GUARD_STOP] = "stop"};
     const ae_run_options *o = &w->options;
     json_t *layers = json_array();
     for (int i = 0; i < o->hparams.n_layers; i++)
@@ -257,7 +256,7 @@ static json_t *settings_document(const work *w) {
                      "pre", o->pre, "glue_interval", o->glue_interval, "glue_labels",
                      o->glue_labels == AE_GLUE_CORRECTED ? "corrected" : "compat", "ppl_text",
                      ae_json_text(o->ppl_text), "ppl_interval", o->ppl_interval, "seed",
-                     ae_json_seed(o->seed), "guard", guards[o->guard]);
+                     ae_json_seed(o->seed), "guard", ae_guard_names[o->guard]);
 }
 
 static json_t *document(const work *w) {

@@ -245,6 +245,7 @@ ae_status ae_factor_compute(ae_moment *moment, int layer, const ae_hooks *hooks)
     if (moment->n_tokens < moment->n && moment->ridge == 0) return not_definite(moment, layer, 0);
     double *c = NULL;
     AE_TRY(ae_progress(hooks, stage, 0, 1, "matrix"));
+    AE_TRY(file_stamp(moment->path, moment->stamp));
     AE_TRY(read_sum(moment, &c));
     size_t n = (size_t)moment->n;
     double *diagonal = ae_alloc(n, sizeof *diagonal);
@@ -285,8 +286,10 @@ static ae_status write_factor(const ae_moment *moment, const char *path) {
     char ridge[32], stamp[64], sum[32], sha256[AE_DIGEST_HEX];
     shortest(moment->ridge, ridge);
     checksum(moment, moment->factor, sum);
-    AE_TRY(file_stamp(moment->path, stamp));
     AE_TRY(ae_sha256_file(moment->path, sha256));
+    AE_TRY(file_stamp(moment->path, stamp));
+    if (strcmp(stamp, moment->stamp) != 0)
+        return ae_fail(AE_ERR_IO, "'%s' has changed while it was factored", moment->path);
     json_t *metadata = json_object();
     ae_status status = AE_OK;
     if (ae_json_note(metadata, "format", format_name) || ae_json_note(metadata, "version", format_version) ||

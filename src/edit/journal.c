@@ -511,10 +511,8 @@ static ae_status write_new(const ae_journal *j, int id, const char *bytes, size_
         else if (ae_path_exists(path))
             status =
                 ae_fail(AE_ERR_BUSY, "'%s' has come up since the journal was opened: open it again", path);
-        else if (!reverted) {
+        else if (!reverted)
             status = ae_atomic_write(path, bytes, length);
-            if (status != AE_OK) unlink(path);
-        }
         ae_free(path);
     }
     return status;

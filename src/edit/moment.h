@@ -16,6 +16,7 @@ struct ae_moment {
     int n_threads;           // the model's; 0: as OpenMP has it
     const double *factor;    // [n, n] row-major, lower triangle: C + ridge mean(diag C) I = factor factorᵀ
     double *owned;           // its memory, where it was computed
+    char stamp[64];          // size and time of the file that it was computed from
     ae_safetensors *mapping; // its file, where it was read
 };
 

@@ -4,8 +4,13 @@
 #ifndef AE_EVAL_CASE_FILE_H
 #define AE_EVAL_CASE_FILE_H
 
+#include <inttypes.h>
+
 #include "eval/edit_figures.h"
 #include "eval/measure.h"
+
+#define AE_CASE_FILE    "%d_edits-case_%" PRId64 ".json" // of num_edits and the case's id
+#define AE_SKIPPED_FILE "aedile/skipped/case_%" PRId64 ".json"
 
 /* Everything that goes into a case file. */
 typedef struct ae_case_result {

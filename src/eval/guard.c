@@ -7,6 +7,9 @@
 
 #include "base/number.h"
 
+const char *const ae_guard_names[AE_GUARD_STOP + 1] = {
+    [AE_GUARD_WARN] = "warn", [AE_GUARD_SKIP] = "skip", [AE_GUARD_STOP] = "stop"};
+
 // Values in ascending order.
 typedef struct sorted {
     double *items;

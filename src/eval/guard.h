@@ -7,7 +7,11 @@
 #ifndef AE_EVAL_GUARD_H
 #define AE_EVAL_GUARD_H
 
+#include "aedile/eval.h"
 #include "eval/edit_figures.h"
+
+/* "warn", "skip", "stop". */
+extern const char *const ae_guard_names[AE_GUARD_STOP + 1];
 
 /* Of 300 r-ROME edits of the demo model, in sequence or each alone, no update's norm is above 2.5 times the
  * median; ROME's reach ten. That leaves the sound ones room to grow as a sequence goes on. */

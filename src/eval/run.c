@@ -3,9 +3,8 @@
 #include <inttypes.h>
 
 static bool is_done(const ae_run *r, const ae_record *record) {
-    return ae_run_folder_has(&r->folder, "%d_edits-case_%" PRId64 ".json", r->options->num_edits,
-                             record->case_id) ||
-           ae_run_folder_has(&r->folder, "aedile/skipped/case_%" PRId64 ".json", record->case_id);
+    return ae_run_folder_has(&r->folder, AE_CASE_FILE, r->options->num_edits, record->case_id) ||
+           ae_run_folder_has(&r->folder, AE_SKIPPED_FILE, record->case_id);
 }
 
 static void tell_start(const ae_run *r) {

@@ -6,9 +6,6 @@
 #include "base/clock.h"
 #include "eval/run.h"
 
-#define SKIPPED_FILE "aedile/skipped/case_%" PRId64 ".json"
-#define CASE_FILE    "%d_edits-case_%" PRId64 ".json" // of num_edits and the case's id
-
 // ---- what is there already -------------------------------------------------------------------------
 
 static ae_status look(const ae_run *r, size_t first, ae_chunk *c) {
@@ -20,8 +17,8 @@ static ae_status look(const ae_run *r, size_t first, ae_chunk *c) {
         s->index = first + i;
         s->record = &r->in.dataset->records[s->index];
         const int64_t id = s->record->case_id;
-        s->skipped = ae_run_folder_has(&r->folder, SKIPPED_FILE, id);
-        s->written = !s->skipped && ae_run_folder_has(&r->folder, CASE_FILE, r->options->num_edits, id);
+        s->skipped = ae_run_folder_has(&r->folder, AE_SKIPPED_FILE, id);
+        s->written = !s->skipped && ae_run_folder_has(&r->folder, AE_CASE_FILE, r->options->num_edits, id);
         c->decided = c->decided || s->written; // files come when all edits of the chunk are made
     }
     return AE_OK;
@@ -150,7 +147,7 @@ static ae_status write_case(ae_run *r, const ae_chunk *c, const ae_slot *s, cons
     char *text = NULL;
     AE_TRY(ae_case_file_text(&result, &text));
     const ae_status status =
-        ae_run_folder_write(&r->folder, text, CASE_FILE, r->options->num_edits, s->record->case_id);
+        ae_run_folder_write(&r->folder, text, AE_CASE_FILE, r->options->num_edits, s->record->case_id);
     ae_free(text);
     return status;
 }
@@ -181,7 +178,7 @@ static ae_status tell_case(ae_run *r, ae_chunk *c, const ae_slot *s, const ae_ca
 }
 
 static ae_status read_case(const ae_run *r, const ae_slot *s, ae_arena *arena, ae_case_record *record) {
-    char *path = ae_run_folder_path(&r->folder, CASE_FILE, r->options->num_edits, s->record->case_id);
+    char *path = ae_run_folder_path(&r->folder, AE_CASE_FILE, r->options->num_edits, s->record->case_id);
     if (!path) return ae_no_memory();
     ae_status status = ae_case_file_read(path, arena, record);
     if (status == AE_OK && record->case_id != s->record->case_id)
@@ -192,7 +189,7 @@ static ae_status read_case(const ae_run *r, const ae_slot *s, ae_arena *arena, a
 }
 
 static ae_status tell_skipped(ae_run *r, const ae_slot *s, ae_arena *arena) {
-    char *path = ae_run_folder_path(&r->folder, SKIPPED_FILE, s->record->case_id);
+    char *path = ae_run_folder_path(&r->folder, AE_SKIPPED_FILE, s->record->case_id);
     if (!path) return ae_no_memory();
     ae_skipped_case skipped;
     const ae_status status = ae_skipped_read(path, arena, &skipped);

@@ -99,8 +99,7 @@ static ae_status leave_out(ae_run *r, ae_chunk *c, ae_slot *s, const char *reaso
         .case_id = id, .n_edits = r->result->n_edits, .reason = reason, .refused = refused};
     char *text = NULL;
     AE_TRY(ae_skipped_text(s->record, &skipped, s->figures.n_layers > 0 ? &s->figures : NULL, &text));
-    const ae_status status =
-        ae_run_folder_write(&r->folder, text, "aedile/skipped/case_%" PRId64 ".json", id);
+    const ae_status status = ae_run_folder_write(&r->folder, text, AE_SKIPPED_FILE, id);
     ae_free(text);
     AE_TRY(status);
     s->skipped = true;

@@ -5,9 +5,6 @@
 
 #include "base/file.h"
 
-const char *const ae_snippet_files[AE_SNIPPET_FILES] = {"attribute_snippets.json", "tfidf_vocab.json",
-                                                        "idf.npy"};
-
 // ---- data set --------------------------------------------------------------------------------------
 
 static ae_status hash_cases(const ae_dataset *dataset, char hex[AE_DIGEST_HEX]) {

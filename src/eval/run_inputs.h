@@ -8,13 +8,11 @@
 #include "eval/snippets.h"
 #include "eval/task.h"
 
-enum { AE_SNIPPET_FILES = 3 };
-
 typedef struct ae_run_inputs {
     ae_dataset *dataset;
     char cases_sha256[AE_DIGEST_HEX]; // of the case ids, in order, one a line: what a selection came to
     ae_snippets *snippets;            // NULL: no generation tests
-    char snippets_sha256[AE_SNIPPET_FILES][AE_DIGEST_HEX];
+    char snippets_sha256[AE_SNIPPET_FILES][AE_DIGEST_HEX]; // of ae_snippet_files
     ae_task *tasks[AE_MAX_TASK_FILES];
     int n_tasks;
     bool has_text;
@@ -22,9 +20,6 @@ typedef struct ae_run_inputs {
     ae_moment *moments[AE_MAX_EDIT_LAYERS]; // by the hyperparameters' layers; NULL without mom2_adjustment
     char moments_sha256[AE_MAX_EDIT_LAYERS][AE_DIGEST_HEX];
 } ae_run_inputs;
-
-/* "attribute_snippets.json" and its companions, in the order of snippets_sha256. */
-extern const char *const ae_snippet_files[AE_SNIPPET_FILES];
 
 /* Opens what the options name. `only_count`: the data set and the tasks alone. Free in any case. */
 ae_status ae_run_inputs_open(ae_model *model, const ae_run_options *options, bool only_count,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "edit/hparams.h"
+#include "eval/guard.h"
 #include "eval/run_settings.h"
 
 typedef struct reader {
@@ -50,8 +51,6 @@ static ae_status get_seed(const reader *r, const json_t *identity, uint64_t *out
 }
 
 static ae_status read_inputs(const reader *r, const json_t *inputs, ae_run_options *o) {
-    static const char *const guards[] = {
-        [AE_GUARD_WARN] = "warn", [AE_GUARD_SKIP] = "skip", [AE_GUARD_STOP] = "stop"};
     AE_TRY(get_text(r, inputs, "dataset", &o->dataset));
     AE_TRY(get_text(r, inputs, "data", &o->data));
     AE_TRY(get_text(r, inputs, "select", &o->select));
@@ -59,7 +58,7 @@ static ae_status read_inputs(const reader *r, const json_t *inputs, ae_run_optio
     AE_TRY(get_text(r, inputs, "stats", &o->stats));
     AE_TRY(get_text(r, inputs, "ppl_text", &o->ppl_text));
     int guard = 0;
-    AE_TRY(get_choice(r, inputs, "guard", guards, 3, &guard));
+    AE_TRY(get_choice(r, inputs, "guard", ae_guard_names, AE_GUARD_STOP + 1, &guard));
     o->guard = (ae_guard)guard;
     const json_t *tasks = json_object_get(inputs, "tasks");
     if (!o->dataset || !o->data || !json_is_array(tasks) || json_array_size(tasks) > AE_MAX_TASK_FILES)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "edit/hparams.h"
+#include "eval/guard.h"
 #include "edit/journal_base.h"
 #include "eval/python_json.h"
 
@@ -103,8 +104,6 @@ static ae_status put_path(json_t *object, const char *key, const char *path) {
 }
 
 static ae_status put_inputs(json_t *settings, const ae_run_options *o, const ae_run_inputs *in) {
-    static const char *const guards[] = {
-        [AE_GUARD_WARN] = "warn", [AE_GUARD_SKIP] = "skip", [AE_GUARD_STOP] = "stop"};
     json_t *inputs = put_object(settings, "inputs"), *tasks = json_array();
     const bool known = strcmp(o->dataset, "cf") == 0 || strcmp(o->dataset, "zsre") == 0;
     AE_TRY(ae_json_put(inputs, "tasks", tasks));
@@ -123,7 +122,7 @@ static ae_status put_inputs(json_t *settings, const ae_run_options *o, const ae_
         if (failed) return ae_fail(AE_ERR_MEMORY, "out of memory while writing JSON");
     }
     AE_TRY(put_path(inputs, "ppl_text", o->ppl_text));
-    return put_text(inputs, "guard", guards[o->guard]);
+    return put_text(inputs, "guard", ae_guard_names[o->guard]);
 }
 
 static ae_status put_settings(json_t *settings, const ae_model *model, const ae_run_options *o,

@@ -157,12 +157,14 @@ static ae_status read_snippets(const char *path, const ae_hooks *hooks, ae_snipp
 
 // ---- the interface ---------------------------------------------------------------------------------
 
-enum { SNIPPETS, VOCABULARY, IDF, N_FILES };
+enum { SNIPPETS, VOCABULARY, IDF };
+const char *const ae_snippet_files[AE_SNIPPET_FILES] = {
+    [SNIPPETS] = "attribute_snippets.json", [VOCABULARY] = "tfidf_vocab.json", [IDF] = "idf.npy"};
 
 // Whether all files are there (then *all), or none; one that is missing among others is an error.
-static ae_status look_for_files(char *const paths[N_FILES], bool *all) {
+static ae_status look_for_files(char *const paths[AE_SNIPPET_FILES], bool *all) {
     const char *there = NULL, *missing = NULL;
-    for (int i = 0; i < N_FILES; i++)
+    for (int i = 0; i < AE_SNIPPET_FILES; i++)
         *(ae_path_exists(paths[i]) ? &there : &missing) = paths[i];
     *all = !missing;
     if (!there || !missing) return AE_OK;
@@ -173,8 +175,8 @@ static ae_status look_for_files(char *const paths[N_FILES], bool *all) {
 }
 
 // *done is false where there is nothing to compare with.
-static ae_status read_files(char *const paths[N_FILES], const char *folder, const ae_dataset *dataset,
-                            const ae_hooks *hooks, ae_snippets *out, bool *done) {
+static ae_status read_files(char *const paths[AE_SNIPPET_FILES], const char *folder,
+                            const ae_dataset *dataset, const ae_hooks *hooks, ae_snippets *out, bool *done) {
     *done = false;
     AE_TRY(collect_askers(dataset, out));
     if (out->n_pairs == 0) return AE_OK;
@@ -191,8 +193,8 @@ static ae_status read_files(char *const paths[N_FILES], const char *folder, cons
     return read_snippets(paths[SNIPPETS], hooks, out);
 }
 
-static ae_status open_paths(char *const paths[N_FILES], const char *folder, const ae_dataset *dataset,
-                            const ae_hooks *hooks, ae_snippets **out) {
+static ae_status open_paths(char *const paths[AE_SNIPPET_FILES], const char *folder,
+                            const ae_dataset *dataset, const ae_hooks *hooks, ae_snippets **out) {
     bool done = false;
     ae_snippets *snippets = ae_alloc(1, sizeof *snippets);
     if (!snippets) return ae_no_memory();
@@ -207,11 +209,14 @@ static ae_status open_paths(char *const paths[N_FILES], const char *folder, cons
 
 ae_status ae_snippets_open(const char *folder, const ae_dataset *dataset, const ae_hooks *hooks,
                            ae_snippets **out) {
-    char *paths[N_FILES] = {ae_path_join(folder, "attribute_snippets.json"),
-                            ae_path_join(folder, "tfidf_vocab.json"), ae_path_join(folder, "idf.npy")};
-    bool named = paths[SNIPPETS] && paths[VOCABULARY] && paths[IDF];
-    ae_status status = named ? open_paths(paths, folder, dataset, hooks, out) : ae_no_memory();
-    for (int i = 0; i < N_FILES; i++)
+    char *paths[AE_SNIPPET_FILES] = {NULL};
+    ae_status status = AE_OK;
+    for (int i = 0; i < AE_SNIPPET_FILES && status == AE_OK; i++) {
+        paths[i] = ae_path_join(folder, ae_snippet_files[i]);
+        if (!paths[i]) status = ae_no_memory();
+    }
+    if (status == AE_OK) status = open_paths(paths, folder, dataset, hooks, out);
+    for (int i = 0; i < AE_SNIPPET_FILES; i++)
         ae_free(paths[i]);
     return status;
 }

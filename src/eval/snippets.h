@@ -6,6 +6,11 @@
 #include "eval/dataset.h"
 #include "text/tfidf.h"
 
+enum { AE_SNIPPET_FILES = 3 };
+
+/* "attribute_snippets.json", "tfidf_vocab.json", "idf.npy". */
+extern const char *const ae_snippet_files[AE_SNIPPET_FILES];
+
 typedef struct ae_snippets ae_snippets;
 
 /* Reads attribute_snippets.json, tfidf_vocab.json and idf.npy of `folder`, keeping in memory only what the
