@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/edit_report.h"
@@ -10,6 +11,7 @@
 #include "cli/session.h"
 #include "cli/visible.h"
 #include "edit/journal.h"
+#include "edit/journal_base.h"
 
 typedef struct values {
     ae_common common;
@@ -138,12 +140,14 @@ static ae_status open_moments(work *w) {
 // Opens the journal where there is one; one that is not there yet is made with the first edit, but that it
 // can be is looked at now: an edit of a large model takes a minute.
 static ae_status open_journal(work *w) {
-    if (!w->v->common.journal) return AE_OK;
-    ae_status status =
-        ae_journal_open(w->v->common.journal, w->session.model, false, false, &w->session.journal);
-    if (status != AE_ERR_NOT_FOUND) return status;
-    w->new_journal = true;
-    return ae_journal_check_place(w->v->common.journal);
+    const char *folder = w->v->common.journal;
+    if (!folder) return AE_OK;
+    char *path = ae_path_join(folder, AE_JOURNAL_FILE);
+    if (!path) return ae_no_memory();
+    w->new_journal = !ae_path_is_taken(path);
+    ae_free(path);
+    return w->new_journal ? ae_journal_check_place(folder)
+                          : ae_journal_open(folder, w->session.model, false, false, &w->session.journal);
 }
 
 static bool same_request(const ae_request *a, const ae_request *b) {

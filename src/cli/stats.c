@@ -70,6 +70,11 @@ static int run(ae_console *console, const void *options, const ae_texts *words) 
         status = ae_moment_collect(session.model, &how, &console->hooks, &path);
         if (status != AE_OK) {
             if (i > 0) console->partial = document(model, files);
+            if (v->restart && i + 1 < layers.count)
+                ae_console_warn(console,
+                                "the layers behind %d are not collected anew yet: name them with --layer, "
+                                "and --restart, when this one is done",
+                                layer);
             code = ae_console_fail(console, status);
         } else if (console->json) {
             json_array_append_new(files, json_pack("{s:i, s:o, s:f}", "layer", layer, "path",

@@ -264,14 +264,17 @@ static ae_status check_empty(const char *folder) {
 
 ae_status ae_journal_check_place(const char *folder) {
     char *place = ae_strdup(folder); // what is there: the folder, or the nearest one above it
-    while (place && !ae_path_exists(place)) {
+    while (place && !ae_path_exists(place) && strcmp(place, ".") != 0) {
         char *parent = ae_path_parent(place);
         ae_free(place);
         place = parent;
     }
     if (!place) return ae_no_memory();
     ae_status status = AE_OK;
-    if (!ae_path_is_folder(place))
+    if (!ae_path_exists(place))
+        status = ae_fail_errno(AE_ERR_IO, "no journal can be made in '%s': '%s' cannot be looked at", folder,
+                               place);
+    else if (!ae_path_is_folder(place))
         status =
             ae_fail(AE_ERR_ARGUMENT, "no journal can be made in '%s': '%s' is not a folder", folder, place);
     else if (access(place, W_OK) != 0)

@@ -1,7 +1,7 @@
 /* eval/run_settings.h: aedile/settings.json: what a run is, written once when it begins.
  *
  *   format, version, aedile, created
- *   model       {name, folder, n_threads}
+ *   model       {name, folder, n_threads, arithmetic}
  *   inputs      where things lie: {dataset, data, select, hparams_name, stats, tasks, ppl_text, guard}
  *   identity    what decides results: hashes, numbers
  *
@@ -25,7 +25,7 @@ ae_status ae_run_settings_write(const ae_run_folder *folder, const json_t *setti
 ae_status ae_run_settings_load(const char *folder, json_t **out);
 
 /* AE_ERR_MISMATCH names the first member of `identity` that differs, and both values. Warns where the version
- * does: later figures may then differ. The number of threads changes none. */
+ * or the arithmetic does: later figures may then differ. The number of threads changes none. */
 ae_status ae_run_settings_check(const char *folder, const json_t *recorded, const json_t *now,
                                 const ae_hooks *hooks);
 

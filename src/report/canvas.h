@@ -5,8 +5,6 @@
 #ifndef AE_REPORT_CANVAS_H
 #define AE_REPORT_CANVAS_H
 
-#include <math.h>
-
 #include "base/memory.h"
 
 /* What a colour is for. A page gives each its own value for light and dark; images use ae_colour_hex. */
@@ -31,14 +29,6 @@ static inline ae_colour ae_style_colour(int style) {
 typedef struct ae_point {
     double x, y; // NaN: a gap
 } ae_point;
-
-static inline bool ae_point_is_gap(ae_point p) {
-    return isnan(p.x) || isnan(p.y);
-}
-/* A line between no points: it is drawn as a dot, the round end of a line without length. */
-static inline bool ae_point_is_alone(const ae_point *points, size_t n, size_t i) {
-    return (i == 0 || ae_point_is_gap(points[i - 1])) && (i + 1 == n || ae_point_is_gap(points[i + 1]));
-}
 
 typedef enum ae_shape {
     AE_SHAPE_CIRCLE,
@@ -74,7 +64,6 @@ struct ae_canvas {
     /* Everything up to end_group belongs together; run -1: to no run. */
     void (*begin_group)(ae_canvas *canvas, const char *name, int run);
     void (*end_group)(ae_canvas *canvas);
-    /* A point without a neighbour becomes a dot. */
     void (*lines)(ae_canvas *canvas, const ae_point *points, size_t n, ae_colour colour, double width,
                   int dash_style); // dash_style -1: solid
     void (*marks)(ae_canvas *canvas, const ae_point *points, size_t n, ae_colour colour, ae_shape shape,

@@ -38,13 +38,12 @@ static void draw_lines(ae_canvas *canvas, const ae_point *points, size_t n, ae_c
     cairo_set_dash(cairo, dashes, (int)n_dashes, 0);
     cairo_set_line_width(cairo, width);
     cairo_set_line_join(cairo, CAIRO_LINE_JOIN_ROUND);
-    cairo_set_line_cap(cairo, CAIRO_LINE_CAP_ROUND);
     set_colour(cairo, colour);
     bool down = false;
     for (size_t i = 0; i < n; i++) {
-        const bool gap = ae_point_is_gap(points[i]);
+        const bool gap = isnan(points[i].x) || isnan(points[i].y);
+        if (!gap && down) cairo_line_to(cairo, points[i].x, points[i].y);
         if (!gap && !down) cairo_move_to(cairo, points[i].x, points[i].y);
-        if (!gap && (down || ae_point_is_alone(points, n, i))) cairo_line_to(cairo, points[i].x, points[i].y);
         down = !gap;
     }
     cairo_stroke(cairo);

@@ -50,8 +50,7 @@ static void end_group(ae_canvas *canvas) {
 static void draw_lines(ae_canvas *canvas, const ae_point *points, size_t n, ae_colour colour, double width,
                        int dash_style) {
     PRINT(canvas,
-          "<path class=\"%s\" fill=\"none\" stroke=\"%s\" stroke-width=\"%g\" stroke-linejoin=\"round\" "
-          "stroke-linecap=\"round\"",
+          "<path class=\"%s\" fill=\"none\" stroke=\"%s\" stroke-width=\"%g\" stroke-linejoin=\"round\"",
           ae_colour_class(colour), ae_colour_hex(colour), width);
     size_t n_dashes = 0;
     const double *dashes = dash_style >= 0 ? ae_style_dash(dash_style, &n_dashes) : NULL;
@@ -61,10 +60,10 @@ static void draw_lines(ae_canvas *canvas, const ae_point *points, size_t n, ae_c
     bool down = false;
     char x[16], y[16];
     for (size_t i = 0; i < n; i++) {
-        const bool gap = ae_point_is_gap(points[i]);
+        const bool gap = isnan(points[i].x) || isnan(points[i].y);
         if (!gap)
-            PRINT(canvas, "%c%s %s%s", down ? 'L' : 'M', length_text(points[i].x, x),
-                  length_text(points[i].y, y), ae_point_is_alone(points, n, i) ? "h0" : "");
+            PRINT(canvas, "%c%s %s", down ? 'L' : 'M', length_text(points[i].x, x),
+                  length_text(points[i].y, y));
         down = !gap;
     }
     PRINT(canvas, "\"/>");

@@ -33,6 +33,18 @@ static size_t thin_line(ae_point *points, size_t n) {
     return kept;
 }
 
+// Points between gaps, to which no line leads. In place; how many.
+static size_t keep_lone(ae_point *points, size_t n) {
+    size_t kept = 0;
+    bool before = false; // is there a point?
+    for (size_t i = 0; i < n; i++) {
+        const bool here = !isnan(points[i].y), behind = i + 1 < n && !isnan(points[i + 1].y);
+        if (here && !before && !behind) points[kept++] = points[i];
+        before = here;
+    }
+    return kept;
+}
+
 // Drops what lies within the plot's half point of another, and gaps. In place; how many are left.
 static ae_status thin_dots(ae_point *points, size_t *n, ae_frame plot) {
     const size_t columns = (size_t)(2 * plot.width) + 2, rows = (size_t)(2 * plot.height) + 2;
@@ -68,8 +80,10 @@ static ae_status draw_series(ae_canvas *canvas, const ae_panel *panel, const ae_
                              ae_point *points) {
     const ae_colour colour = ae_style_colour(s->style);
     if (s->form != AE_SERIES_DOTS) {
-        const size_t n = thin_line(points, place_all(panel, s, plot, points));
+        size_t n = thin_line(points, place_all(panel, s, plot, points));
         canvas->lines(canvas, points, n, colour, LINE_WIDTH, s->style);
+        n = keep_lone(points, n);
+        if (n > 0) canvas->marks(canvas, points, n, colour, AE_SHAPE_CIRCLE, LINE_WIDTH / 2);
     }
     if (s->form != AE_SERIES_LINE) {
         size_t n = place_all(panel, s, plot, points);

@@ -76,7 +76,7 @@ static inline uint64_t hash_bytes(const ae_bpe *bpe, const unsigned char *s, siz
             hash = scramble(hash ^ load64(s + at));
         return scramble(hash ^ load64(s + length - 8));
     }
-    if (length >= 4) return scramble(hash ^ load32(s) << 8 ^ load32(s + length - 4) << 32);
+    if (length >= 4) return scramble(hash ^ load32(s) ^ load32(s + length - 4) << 32);
     if (length > 0)
         hash ^= (uint64_t)s[0] << 8 | (uint64_t)s[length / 2] << 16 | (uint64_t)s[length - 1] << 24;
     return scramble(hash);

@@ -151,6 +151,12 @@ if [ ! -w closed ]; then # root may write everywhere
     warns "^aedile: no journal can be made in 'closed/edits': 'closed' cannot be written: Permission denied$"
 fi
 rmdir closed
+works edit "$demo" --prompt 'The {} is in' --subject Colosseum --target Paris --layer 0 --no-stats --journal linked
+mv linked/0001.safetensors elsewhere
+ln -s nowhere linked/0001.safetensors # a journal that cannot be read is not taken for one that is not there
+untouched_by fails_with 1 edit "$demo" "${refused[@]}" --journal linked
+warns "^aedile: 'linked/0001\.safetensors' is a link to what is not there$"
+rm -r linked elsewhere
 bad=(--prompt '{} is in' --target Rome --layer 0 --no-stats)
 untouched_by fails_with 1 edit "$demo" "${bad[@]}" --subject $'a \xff' --journal new
 warns "^aedile: --subject: 'a .xff' is not valid UTF-8: the journal cannot record it$"

@@ -49,6 +49,10 @@ fails_with 1 stats "$demo" --layer 1,2 --text text.txt --output part --json
 json_is error.status AE_ERR_IO
 json_is files.# 1
 json_is files.0.path part/demo/text_stats/transformer.h.1.mlp.c_proj_float32_mom2.npz
+rm -r part/*/*/*.partial
+mkdir part/demo/text_stats/transformer.h.2.mlp.c_proj_float32_mom2.npz # which cannot be replaced by a file
+fails_with 1 stats "$demo" --layer 2,1 --text text.txt --output part --restart
+warns '^aedile: warning: the layers behind 2 are not collected anew yet: name them with --layer, and --restart'
 rm -r part
 
 # The default folder.

@@ -789,6 +789,26 @@ static void a_journal_is_made_only_where_there_is_room(void **state) {
     ae_journal_close(NULL);
 }
 
+// Where the current folder cannot be looked at that is told, and not looked for above it for ever.
+static void a_place_that_cannot_be_seen_is_told(void **state) {
+    const place *p = *state;
+    char *closed = ae_path_join(p->root, "closed");
+    assert_int_equal(mkdir(closed, 0777), 0);
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        alarm(60);
+        const bool away = chdir(closed) == 0 && chmod(".", 0) == 0 && (geteuid() != 0 || setuid(65534) == 0);
+        const ae_status status = away ? ae_journal_check_place("new") : AE_OK;
+        _exit(status == AE_ERR_IO && strstr(ae_last_error(), "'.' cannot be looked at") ? 0 : 1);
+    }
+    int ended = -1;
+    assert_int_equal(waitpid(child, &ended, 0), child);
+    assert_true(WIFEXITED(ended) && WEXITSTATUS(ended) == 0);
+    assert_int_equal(chmod(closed, 0700), 0);
+    ae_free(closed);
+}
+
 // ---- memory ----------------------------------------------------------------------------------------
 
 static void edits_are_left_in_their_files(void **state) {
@@ -1119,6 +1139,7 @@ int main(void) {
         TEST(sizes_that_lie_are_refused),
         TEST(a_folder_of_others_is_left_alone),
         TEST(a_journal_is_made_only_where_there_is_room),
+        TEST(a_place_that_cannot_be_seen_is_told),
         TEST(edits_are_left_in_their_files),
         TEST(an_entry_is_read_whatever_became_of_its_name),
         TEST(memory_does_not_grow_with_the_vectors),
